@@ -1,0 +1,1 @@
+"""The wire protocol without I/O and without a clock: frames, their codec, and both ends of a stream."""
