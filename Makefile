@@ -1,0 +1,51 @@
+# Everything starts here. On a fresh Debian machine python3, make and a package registry are enough.
+PYTHON ?= python3
+VENV ?= .venv
+BENCH_VENV ?= build/bench-venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+BENCH_STAMP := $(BENCH_VENV)/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test check lint fmt bench bench-quick bench-setup clean
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 14
+
+setup: $(STAMP) ## the virtual environment, with everything in it
+
+$(STAMP): pyproject.toml scripts/make-venv
+	@PYTHON='$(PYTHON)' scripts/make-venv '$(VENV)' '.[dev]'
+	@touch $@
+
+demo: setup ## a receiver and three small training jobs; one is killed
+	@$(BIN)/logstreamer demo
+
+test: lint ## everything: format, lint, types and the whole test suite
+	$(BIN)/pytest
+
+check: lint ## the same in under a minute, without the slow tests
+	$(BIN)/pytest -q -m "not slow"
+
+lint: setup
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+fmt: setup ## format the code
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: setup bench-setup ## this, NVFlare and tail | socat side by side; writes docs/benchmarks.md
+	$(BIN)/python -m benchmarks --flare-python $(BENCH_VENV)/bin/python --report docs/benchmarks.md
+
+bench-quick: setup bench-setup ## the short form, under three minutes, printed only
+	$(BIN)/python -m benchmarks --flare-python $(BENCH_VENV)/bin/python --quick
+
+# What cannot be installed is not an error here: the benchmark reports that peer as missing, with the reason.
+bench-setup:
+	@scripts/make-bench '$(BENCH_VENV)' '$(BENCH_STAMP)'
+
+clean: ## back to a fresh checkout
+	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
