@@ -1,10 +1,35 @@
-"""The sending side of one followed file."""
+"""The sending side of one followed file: Sender reads it once, a Lane for each target sends it."""
 
 from __future__ import annotations
 
+import enum
+import logging
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
+from logstreamer.apis.context import Signal
+from logstreamer.apis.shareable import ReturnCode, Shareable, make_reply
 from logstreamer.apis.streaming import StopEvent
+from logstreamer.drain import Drain
+from logstreamer.protocol.frames import MAX_PAYLOAD, Accept, Frame
+from logstreamer.protocol.sender import (
+    Event,
+    Failed,
+    Finished,
+    Positioned,
+    Resumed,
+    SenderProtocol,
+    SenderState,
+)
+from logstreamer.tail.cursor import Cursor
+from logstreamer.tail.follower import Follower
+from logstreamer.tail.types import Fingerprint, ResumePoint, SegmentStart
+
+logger = logging.getLogger(__name__)
+
+GIVE_UP_SECONDS = 30.0
+"""How long after the stop a target may make no progress before what it lacks is given up and reported."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,8 +45,8 @@ class FollowSpec:
         poll_interval: the longest time between two looks at the file (> 0).
         liveness_interval: the longest silence before a heartbeat (> 0).
         chunk_size: most bytes of one Data frame (>= 1).
-        chunk_timeout: how long one chunk's reply may take on an engine that pulls (> 0).
-        stop_at_eof: end at the file's end as if stop_event had been set from the start.
+        chunk_timeout: how long a receiver may say nothing while an answer is due (> 0).
+        stop_at_eof: end at the file's first end, as if it had got its last line already.
     """
 
     path: str
@@ -31,3 +56,299 @@ class FollowSpec:
     chunk_size: int = 64 * 1024
     chunk_timeout: float = 5.0
     stop_at_eof: bool = False
+
+
+class LaneState(enum.Enum):
+    """What a person wants to know of one target."""
+
+    CONNECTING = "connecting"
+    OPENING = "opening"
+    SENDING = "sending"
+    DONE = "done"
+    FAILED = "failed"
+
+
+class Sender:
+    """One followed file and its targets. Stepped by an engine; no threads, no sockets.
+
+    Args:
+        spec: what to follow.
+        abort_signal: raised when the run is aborted; what the file holds is still sent.
+        now: monotonic seconds.
+    """
+
+    def __init__(self, spec: FollowSpec, abort_signal: Signal | None, now: float) -> None:
+        self.spec = spec
+        self.lanes: list[Lane] = []
+        self.stopped_at: float | None = None
+        self.follower = Follower(spec.path, now=now, poll_interval=spec.poll_interval)
+        self._abort_signal = abort_signal
+
+    def add_lane(self, target: str, protocol: SenderProtocol, on_over: Callable[[Lane], None]) -> Lane:
+        """Send to one more target."""
+        lane = Lane(self, target, protocol, on_over)
+        self.lanes.append(lane)
+        return lane
+
+    @property
+    def aborted(self) -> bool:
+        """Whether the run was aborted."""
+        return self._abort_signal is not None and self._abort_signal.triggered
+
+    @property
+    def over(self) -> bool:
+        """Whether every target has its outcome."""
+        return all(lane.outcome is not None for lane in self.lanes)
+
+    def wake(self) -> None:
+        """Something happened in the file's directory."""
+        self.follower.wake()
+
+    def get_timer(self) -> float | None:
+        """When `poll` wants to be called, or None."""
+        return None if self.over else self.follower.get_timer()
+
+    def poll(self, now: float) -> None:
+        """Look at the file and at the stop signals; the lanes may have something to send afterwards."""
+        self.follower.poll(now)
+        if self.stopped_at is None and self._is_stopped():
+            self.stopped_at = now
+            for lane in self.lanes:
+                lane.stop(now)
+
+    def _is_stopped(self) -> bool:
+        event = self.spec.stop_event
+        return self.spec.stop_at_eof or (event is not None and event.is_set()) or self.aborted
+
+    def close(self) -> None:
+        """Let go of the file; lanes without an outcome get none any more."""
+        for lane in self.lanes:
+            lane.close()
+        self.follower.close()
+
+
+class Lane:
+    """One target of a sender: its cursor in the file, its protocol, its outcome.
+
+    Args:
+        on_over: called once, when the outcome is known.
+    """
+
+    def __init__(self, sender: Sender, target: str, protocol: SenderProtocol, on_over: Callable[[Lane], None]) -> None:
+        self.target = target
+        self.protocol = protocol
+        self.outcome: Shareable | None = None
+        self.reason = ""
+        self._sender = sender
+        self._on_over = on_over
+        self._cursor: Cursor | None = None
+        self._drain: Drain | None = None
+        self._look_again_at: float | None = None
+        self._progress_at = 0.0
+        self._lowered = False
+
+    @property
+    def encoding(self) -> str:
+        """How payloads are encoded on the wire."""
+        return self.protocol.encoding
+
+    @property
+    def state(self) -> LaneState:
+        """Where this target is."""
+        match self.protocol.state:
+            case SenderState.DETACHED:
+                return LaneState.CONNECTING
+            case SenderState.OPENING | SenderState.WAITING:
+                return LaneState.OPENING
+            case SenderState.DONE:
+                return LaneState.DONE
+            case SenderState.FAILED:
+                return LaneState.FAILED
+        return LaneState.SENDING
+
+    @property
+    def behind(self) -> int:
+        """Bytes known to exist and not yet sent."""
+        return self._cursor.behind if self._cursor is not None else 0
+
+    @property
+    def acked(self) -> int:
+        """Bytes of the stream that are durable at the target."""
+        return self.protocol.window.acked
+
+    @property
+    def undelivered(self) -> int:
+        """Bytes known to exist and not durable at the target."""
+        return self.behind + self.protocol.window.in_flight
+
+    # -- the engine's side: a session on the connection to the target
+
+    def attach(self, now: float) -> None:
+        """A connection is there."""
+        self.protocol.attach(now)
+
+    def detach(self) -> None:
+        """The connection is gone."""
+        self.protocol.detach()
+
+    def receive(self, frame: Frame, now: float) -> None:
+        """Take one frame from the target.
+
+        Raises:
+            RemoteProtocolError: the target may not send this now.
+        """
+        acked = self.protocol.window.acked
+        event = self.protocol.receive(frame, now)
+        if self.protocol.window.acked != acked or event is not None:
+            self._progress_at = now
+        if event is not None:
+            self._happened(event, now)
+
+    def _happened(self, event: Event, now: float) -> None:
+        match event:
+            case Positioned(accept):
+                self._position(accept, now)
+                self._say_lowered(accept)
+            case Resumed(accept):
+                self._say_lowered(accept)
+            case Finished():
+                self._end(make_reply(ReturnCode.OK), "")
+            case Failed(rc, reason):
+                self._end(make_reply(rc, {"reason": reason}), reason)
+
+    def _position(self, accept: Accept, now: float) -> None:
+        if self._cursor is not None:
+            self._cursor.close()
+        self._cursor = self._sender.follower.cursor(_resume_point(accept), now)
+        if self._sender.stopped_at is not None:
+            self._drain = Drain(now, self._sender.spec.poll_interval)
+
+    def _say_lowered(self, accept: Accept) -> None:
+        if not self._lowered and self.protocol.heartbeat_interval < self._sender.spec.liveness_interval:
+            self._lowered = True
+            logger.info(
+                "%s to %s: a heartbeat every %.3g s, because the receiver waits %g s at most",
+                self._sender.spec.path,
+                self.target,
+                self.protocol.heartbeat_interval,
+                accept.idle_timeout,
+            )
+
+    def next_frame(self, now: float) -> Frame | None:
+        """The next frame for the target, read from the file when nothing else is due."""
+        frame = self.protocol.next_frame()
+        if frame is not None or self._cursor is None or self.protocol.room == 0:
+            return frame
+        self._read(self._cursor, now)
+        return self.protocol.next_frame()
+
+    def _read(self, cursor: Cursor, now: float) -> None:
+        if self._drain is not None and self._is_cut_off(self._drain, cursor, now):
+            self._finish(cursor, now)
+            return
+        item = cursor.read(min(self._sender.spec.chunk_size, MAX_PAYLOAD, self.protocol.room), now)
+        if item is None:
+            self._at_end(cursor, now)
+            return
+        self._look_again_at = None
+        if self._drain is not None:
+            self._drain.saw_data()
+        if isinstance(item, SegmentStart):
+            if item.lost != 0:
+                logger.warning(
+                    "%s: %s bytes lost: %s", self._sender.spec.path, item.lost or "an unknown number of", item.detail
+                )
+            self.protocol.send_segment(item.source, item.source_offset, item.reason, item.lost, item.detail)
+        else:
+            self.protocol.send_data(memoryview(item), now)
+
+    # -- the end
+
+    def stop(self, now: float) -> None:
+        """The file has got its last line, or will get few more."""
+        self._progress_at = max(self._progress_at, now)
+        self._drain = Drain(now, self._sender.spec.poll_interval)
+
+    def _is_cut_off(self, drain: Drain, cursor: Cursor, now: float) -> bool:
+        if drain.needs_goal(now):
+            drain.set_goal(self.protocol.window.sent + cursor.behind)
+        return drain.is_cut_off(self.protocol.window.sent)
+
+    def _at_end(self, cursor: Cursor, now: float) -> None:
+        if self._drain is None:
+            return
+        wait = 0.0 if self._sender.spec.stop_at_eof else self._drain.saw_nothing(now)
+        if wait > 0:
+            self._look_again_at = now + wait
+        else:
+            self._finish(cursor, now)
+
+    def _finish(self, cursor: Cursor, now: float) -> None:
+        if cursor.behind:
+            logger.warning("%s: ended while still written to, %d bytes not sent", self._sender.spec.path, cursor.behind)
+        self._look_again_at = None
+        self.protocol.send_eof(now)
+
+    def _end(self, outcome: Shareable, reason: str) -> None:
+        if self.outcome is None:
+            self.outcome, self.reason = outcome, reason
+            self.close()
+            self._on_over(self)
+
+    def close(self) -> None:
+        """Let go of the file."""
+        if self._cursor is not None:
+            self._cursor.close()
+            self._cursor = None
+
+    # -- time
+
+    def get_timer(self) -> float | None:
+        """When `handle_timer` wants to be called, or None."""
+        if self.outcome is not None:
+            return None
+        times = [self.protocol.get_timer(), self._look_again_at, self._give_up_at()]
+        return min((time for time in times if time is not None), default=None)
+
+    def _give_up_at(self) -> float | None:
+        return self._progress_at + GIVE_UP_SECONDS if self._sender.stopped_at is not None else None
+
+    def handle_timer(self, now: float) -> None:
+        """Do what is due."""
+        give_up_at = self._give_up_at()
+        if give_up_at is not None and now >= give_up_at:
+            self._give_up()
+            return
+        if self._look_again_at is not None and now >= self._look_again_at:
+            self._look_again_at = None
+            self._sender.follower.poll(now)
+        if self.protocol.handle_timer(now):
+            self.protocol.send_heartbeat(self.behind, now)
+
+    def _give_up(self) -> None:
+        missing = self.undelivered
+        where = "could not be reached" if self.state is LaneState.CONNECTING else "acknowledged nothing"
+        reason = f"{self.target} {where} for {GIVE_UP_SECONDS:g} s after the stop; {missing} bytes not delivered"
+        self.protocol.abort(ReturnCode.COMMUNICATION_ERROR, reason)
+        self._end(make_reply(ReturnCode.COMMUNICATION_ERROR, {"reason": reason, "undelivered": missing}), reason)
+
+    def status(self) -> dict[str, Any]:
+        """Numbers for a person: state, acked, behind."""
+        return {"target": self.target, "state": self.state.value, "acked": self.acked, "behind": self.undelivered}
+
+
+def _resume_point(accept: Accept) -> ResumePoint | None:
+    """Where the receiver's copy ends, in the terms of our files; None: nowhere yet."""
+    segment = accept.segment
+    if segment is None:
+        if accept.offset == 0:
+            return None
+        nothing = Fingerprint.of(b"")
+        return ResumePoint("", 0, 0, nothing, nothing)
+    return ResumePoint(
+        source=segment.source,
+        start=segment.source_offset,
+        position=segment.source_offset + accept.offset - segment.offset,
+        head=Fingerprint(segment.head_length, segment.head_digest),
+        anchor=Fingerprint(segment.anchor_length, segment.anchor_digest),
+    )

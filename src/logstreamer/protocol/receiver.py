@@ -205,12 +205,15 @@ class ReceiverProtocol:
         """End the run; the sender is told if it can be."""
         self._finish_with(Abort(rc, reason))
 
-    def _finish_with(self, last: Frame) -> None:
-        attached = self.state in (ReceiverState.STREAMING, ReceiverState.ENDING)
+    def close(self) -> None:
+        """End the run without a word: the sender knows from a Reply that wants no more."""
         self.state = ReceiverState.OVER
         self._ack_due = False
-        if attached:
+
+    def _finish_with(self, last: Frame) -> None:
+        if self.state in (ReceiverState.STREAMING, ReceiverState.ENDING):
             self._out.append(last)
+        self.close()
 
     def next_frame(self) -> Frame | None:
         """The next frame for the connection, or None. Acks are joined: only the newest is sent."""

@@ -1,0 +1,397 @@
+"""Inbound: one run of one stream at the receiver, over all its connections."""
+
+from __future__ import annotations
+
+import enum
+import logging
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol, TypeVar
+
+from logstreamer.apis.shareable import ReturnCode
+from logstreamer.errors import LogStreamerError, NameRefused, RemoteProtocolError, StoreError
+from logstreamer.protocol.codec import ENCODINGS
+from logstreamer.protocol.frames import Abort, Data, Eof, Frame, Heartbeat, Open, Reject, Segment
+from logstreamer.protocol.receiver import ReceiverProtocol, ReceiverState
+from logstreamer.sinks import GO_ON, Begun, NotReady, Sink, Verdict
+
+logger = logging.getLogger(__name__)
+
+RETRY_SECONDS = 1.0
+"""How long after a failed write (the disk is full) the same bytes are tried again."""
+
+Result = TypeVar("Result")
+Work = Data | Segment | Heartbeat | Eof | Abort
+
+
+class Runner(Protocol):
+    """Runs what may block on a worker thread."""
+
+    def submit(self, work: Callable[[], Result], then: Callable[[Result], None]) -> None:
+        """Call *work* on a worker, then *then* with its result on the engine's loop."""
+
+
+class Outlet(Protocol):
+    """One connection, seen from the streams that answer on it."""
+
+    site: str
+
+    def ready(self, stream: int, source: FrameSource) -> None:
+        """*source* may have frames for *stream*: ask its `next_frame` when there is room."""
+
+
+class FrameSource(Protocol):
+    """Who has frames to send."""
+
+    encoding: str
+
+    def next_frame(self, now: float) -> Frame | None: ...
+
+
+class InboundState(enum.Enum):
+    """What is known of the sender of a run."""
+
+    OPENING = "opening"
+    ATTACHED = "attached"
+    DETACHED = "detached"
+    STALLED = "disk full"
+    OVER = "over"
+
+
+class Inbound:
+    """One run: takes frames from whichever connection the sender has, feeds the sink in order, answers.
+
+    Lives on the engine's loop; only the sink's methods run elsewhere, one at a time.
+
+    Args:
+        site: the authenticated sender.
+        window: most bytes received and not yet taken by the sink.
+        on_over: called once, when the sink has been told that the run is over.
+    """
+
+    encoding = ""
+
+    def __init__(
+        self,
+        site: str,
+        frame: Open,
+        sink: Sink,
+        *,
+        runner: Runner,
+        window: int,
+        clock: Callable[[], float],
+        on_change: Callable[[Inbound], None],
+        on_over: Callable[[Inbound], None],
+    ) -> None:
+        self.site = site
+        self.key = frame.key
+        self.kind = frame.kind
+        self.run = ""
+        self.rc: str | None = None
+        self.trouble = ""
+        self.reach = 0  # how far the sender's file reaches, in bytes of the stream
+        self.last_data: float | None = None
+        self.last_beat: float | None = None
+        self.protocol: ReceiverProtocol | None = None
+        self._sink = sink
+        self._runner = runner
+        self._window = window
+        self._clock = clock
+        self._on_change = on_change
+        self._on_over = on_over
+        self.outlet: Outlet | None = None
+        self.stream = 0
+        self._opening: Open | None = None  # the Open that is not answered yet
+        self._rejection: Reject | None = None
+        self._last_reply: Any = None
+        self._jobs: deque[Work] = deque()
+        self._working = False
+        self._retry_at: float | None = None
+        self._reason = ""
+
+    @property
+    def state(self) -> InboundState:
+        """What is known of the sender."""
+        if self.rc is not None:
+            return InboundState.OVER
+        if self._retry_at is not None:
+            return InboundState.STALLED
+        if self.protocol is None:
+            return InboundState.OPENING
+        detached = self.protocol.state is ReceiverState.DETACHED and self._opening is None
+        return InboundState.DETACHED if detached else InboundState.ATTACHED
+
+    # -- connections
+
+    def open(self, outlet: Outlet, stream: int, frame: Open) -> None:
+        """The sender is there on *outlet*. The newest connection wins, whoever held the stream before."""
+        self._fence(outlet, stream, frame.run)
+        self.outlet, self.stream, self._opening = outlet, stream, frame
+        self._work()
+
+    def _fence(self, outlet: Outlet, stream: int, run: str) -> None:
+        old, old_stream = self.outlet, self.stream
+        if self.protocol is not None:
+            self.protocol.detach()
+        if old is not None and (old, old_stream) != (outlet, stream) and run != self.run:
+            Farewell(Abort(ReturnCode.TASK_ABORTED, "another sender took this stream over")).say(old, old_stream)
+
+    def is_on(self, outlet: Outlet, stream: int) -> bool:
+        """Whether frames for *stream* of *outlet* are ours, or those of somebody who was fenced off."""
+        return self.outlet is outlet and self.stream == stream
+
+    def detach(self, outlet: Outlet) -> None:
+        """A connection is gone."""
+        if self.outlet is outlet:
+            self.outlet = self._opening = None
+            if self.protocol is not None:
+                self.protocol.detach()
+
+    def receive(self, frame: Frame) -> None:
+        """Take one frame from the sender.
+
+        Raises:
+            RemoteProtocolError: the sender may not send this now.
+        """
+        if self.protocol is None or self._opening is not None:
+            raise RemoteProtocolError(f"{type(frame).__name__} before the stream was accepted")
+        now = self._clock()
+        self.last_beat = now
+        news = self.protocol.receive(frame, now)
+        if isinstance(news, Work):
+            self._note(news, now)
+            self._jobs.append(news)
+        self._work()
+
+    def _note(self, news: Work, now: float) -> None:
+        if isinstance(news, Data):
+            self.last_data = now
+            self.reach = max(self.reach, news.end)
+        elif isinstance(news, Heartbeat):
+            self.reach = max(news.size, news.sent)
+
+    def next_frame(self, now: float) -> Frame | None:
+        """The next frame for the sender, if any."""
+        if self._rejection is not None:
+            rejection, self._rejection = self._rejection, None
+            return rejection
+        return self.protocol.next_frame() if self.protocol is not None else None
+
+    def _flush(self) -> None:
+        if self.outlet is not None:
+            self.outlet.ready(self.stream, self)
+        self._on_change(self)
+
+    # -- work for the sink
+
+    def _work(self) -> None:
+        """Give the sink what waits for it, as far as it can take it now."""
+        while self._jobs and not self._working and self.rc is None and self._retry_at is None:
+            if self._sink.blocking or isinstance(self._jobs[0], Eof):
+                self._submit()
+            else:
+                job = self._jobs.popleft()
+                self._take([(job, _attempt(self._sink, job, self._run_start()))])
+        if self._opening is not None and not self._working and not self._jobs and self.rc is None:
+            self._begin(self._opening)
+        self._flush()
+
+    def _submit(self) -> None:
+        jobs, run_start = list(self._jobs), self._run_start()
+        self._jobs.clear()
+        self._working = True
+        if self.protocol is not None:
+            self.protocol.busy()
+        self._runner.submit(lambda: _attempt_all(self._sink, jobs, run_start), lambda done: self._worked(jobs, done))
+
+    def _worked(self, jobs: list[Work], done: Sequence[tuple[Work, Verdict | Exception]]) -> None:
+        self._working = False
+        self._jobs.extendleft(reversed(jobs[len(done) :]))
+        if self.protocol is not None:
+            self.protocol.idle(self._clock())
+        if self.rc is not None:
+            self._end_sink()
+            return
+        self._take(done)
+        self._work()
+
+    def _take(self, done: Sequence[tuple[Work, Verdict | Exception]]) -> None:
+        for job, outcome in done:
+            if isinstance(outcome, StoreError):
+                self._stall(job, outcome)
+            elif isinstance(outcome, Exception):
+                logger.error(
+                    "stream %s of %s: the receiver's callback failed", self.key.name, self.site, exc_info=outcome
+                )
+                self.end(ReturnCode.EXECUTION_EXCEPTION, f"{type(outcome).__name__}: {outcome}")
+            else:
+                self._judge(job, outcome)
+
+    def _judge(self, job: Work, verdict: Verdict) -> None:
+        protocol = self.protocol
+        assert protocol is not None
+        self.trouble = ""
+        if isinstance(job, Data):
+            protocol.written(job.end)
+        for reply in verdict.replies:
+            self._last_reply = reply
+            protocol.reply(reply)
+        if isinstance(job, Eof) and verdict.rc in (None, ReturnCode.OK):
+            protocol.finished()
+            self.end(ReturnCode.OK, "")
+        elif isinstance(job, Abort):
+            self.end(job.rc, job.reason)
+        elif verdict.rc is not None:
+            if verdict.replies:
+                protocol.close()  # the last reply has told the sender
+            self.end(verdict.rc, verdict.reason)
+
+    def _stall(self, job: Work, error: StoreError) -> None:
+        if not self.trouble:
+            logger.warning("stream %s of %s waits: %s", self.key.name, self.site, error)
+        self.trouble = str(error)
+        self._jobs.appendleft(job)
+        self._retry_at = self._clock() + RETRY_SECONDS
+
+    def _run_start(self) -> int:
+        return self.protocol.run_start if self.protocol is not None else 0
+
+    # -- beginning and end
+
+    def _begin(self, frame: Open) -> None:
+        if frame.run == self.run and self.protocol is not None:
+            self._attach(frame)
+            return
+        self._working = True
+        self._runner.submit(lambda: _begin(self._sink, frame), lambda begun: self._begun(frame, begun))
+
+    def _begun(self, frame: Open, begun: Begun | Exception) -> None:
+        self._working = False
+        if self.rc is not None:
+            self._end_sink()
+        elif isinstance(begun, Exception):
+            self._reject(begun)
+        else:
+            self.run = frame.run
+            now = self._clock()
+            self.protocol = ReceiverProtocol(
+                begun.position,
+                run_start=begun.run_start,
+                window=self._window,
+                idle_timeout=begun.idle_timeout,
+                now=now,
+            )
+            self.reach = max(self.reach, begun.position.durable)
+            self._work()
+
+    def _attach(self, frame: Open) -> None:
+        assert self.protocol is not None
+        now = self._clock()
+        self._opening = None
+        self.last_beat = now
+        self.encoding = next((name for name in ENCODINGS if name in frame.encodings), "")
+        self.protocol.attach(self._sink.position().segment, self.encoding, now)
+        if self._last_reply is not None:
+            self.protocol.reply(self._last_reply)  # it may have been lost with the last connection
+
+    def _reject(self, error: Exception) -> None:
+        transient = isinstance(error, NotReady) or (
+            isinstance(error, StoreError) and not isinstance(error, NameRefused)
+        )
+        rc = ReturnCode.BAD_REQUEST_DATA if isinstance(error, NameRefused) else ReturnCode.EXECUTION_EXCEPTION
+        if not isinstance(error, LogStreamerError):
+            logger.error("stream %s of %s cannot begin", self.key.name, self.site, exc_info=error)
+        self._rejection = Reject(rc, str(error)[:1000], transient)
+        self._opening = None
+        self.end(rc, str(error))
+
+    def end(self, rc: str, reason: str) -> None:
+        """The run is over; whoever says so first wins. Tells the sender, and the sink once it is free."""
+        if self.rc is not None:
+            return
+        self.rc = rc
+        self._jobs.clear()
+        if self.protocol is not None and self.protocol.state is not ReceiverState.OVER:
+            self.protocol.abort(rc, reason[:1000])
+        self._reason = reason
+        self._flush()
+        if not self._working:
+            self._end_sink()
+
+    def _end_sink(self) -> None:
+        rc, reason = self.rc or ReturnCode.ERROR, self._reason
+        self._working = True
+        self._runner.submit(lambda: self._sink.end(rc, reason), lambda _: self._on_over(self))
+
+    # -- time
+
+    def get_timer(self) -> float | None:
+        """When `handle_timer` wants to be called, or None."""
+        if self.rc is not None:
+            return None
+        if self._retry_at is not None:
+            return self._retry_at
+        return self.protocol.get_timer() if self.protocol is not None and not self._working else None
+
+    def handle_timer(self, now: float) -> None:
+        """Try a stalled write again; end the run of a sender that has been silent for too long."""
+        if self._retry_at is not None and now >= self._retry_at:
+            self._retry_at = None
+            self._work()
+        elif self.protocol is not None and not self._working and self._retry_at is None and self.protocol.is_dead(now):
+            silence = f"nothing heard for {self.protocol.idle_timeout:g} s"
+            logger.warning("stream %s of %s: %s, closing it", self.key.name, self.site, silence)
+            self.end(ReturnCode.TIMEOUT, silence)
+
+
+class Farewell:
+    """A last frame for a stream that nobody here holds any more."""
+
+    encoding = ""
+
+    def __init__(self, frame: Frame) -> None:
+        self._frame: Frame | None = frame
+
+    def say(self, outlet: Outlet, stream: int) -> None:
+        """Send it on *stream* of *outlet*."""
+        outlet.ready(stream, self)
+
+    def next_frame(self, now: float) -> Frame | None:
+        """The frame, once."""
+        frame, self._frame = self._frame, None
+        return frame
+
+
+def _attempt(sink: Sink, job: Work, run_start: int) -> Verdict | Exception:
+    """Give *job* to *sink*; what it raises is a result here, because it may have to cross threads."""
+    try:
+        match job:
+            case Data():
+                return sink.data(job)
+            case Segment():
+                return sink.segment(job)
+            case Heartbeat():
+                return sink.heartbeat(job)
+            case Eof():
+                return sink.eof(job, run_start)
+        return GO_ON
+    except Exception as error:  # noqa: BLE001 - the user's code, or the disk: judged by `_take`
+        return error
+
+
+def _attempt_all(sink: Sink, jobs: list[Work], run_start: int) -> list[tuple[Work, Verdict | Exception]]:
+    """Give *jobs* to *sink* up to the first that it does not simply take."""
+    done: list[tuple[Work, Verdict | Exception]] = []
+    for job in jobs:
+        outcome = _attempt(sink, job, run_start)
+        done.append((job, outcome))
+        if isinstance(outcome, Exception) or outcome.rc is not None:
+            break
+    return done
+
+
+def _begin(sink: Sink, frame: Open) -> Begun | Exception:
+    try:
+        return sink.begin(frame)
+    except Exception as error:  # noqa: BLE001 - the user's factory, or the disk: the sender is told
+        return error
