@@ -1,0 +1,100 @@
+"""The files beside a log that may be its past: their names, and which is older."""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from logstreamer.tail.identity import FileId
+
+_PACKED = r"(?P<packed>\.(?:gz|bz2|xz|zst|lz4|Z))?"
+_DATE = r"\d{4}[-_.]?\d\d[-_.]?\d\d[\dT:_.+Z-]*|\d{10,}"
+_DIGITS = re.compile(r"\d+")
+
+
+@dataclass(frozen=True, slots=True)
+class Sibling:
+    """One file beside the log, as it was when listed.
+
+    Args:
+        path: where it was.
+        packed: its compression suffix with the dot, or "".
+        rank: orders names of one rotation scheme, the older the smaller.
+    """
+
+    path: str
+    packed: str
+    rank: tuple[int, ...]
+    id: FileId
+    size: int
+    mtime_ns: int
+
+    @property
+    def key(self) -> tuple[FileId, int, int]:
+        """Changes when the file is written to or when its inode is reused, not when it is renamed."""
+        return (self.id, self.size, self.mtime_ns)
+
+    @property
+    def age(self) -> tuple[int, tuple[int, ...]]:
+        """Sorts the oldest first: by last write, and by name within one tick of the file system's clock."""
+        return (self.mtime_ns, self.rank)
+
+
+def name_matcher(base: str) -> Callable[[str], re.Match[str] | None]:
+    """A test for names that rotation derives from *base*.
+
+    For `app.log`: app.log.1, app.log-20260101, app.log.2026-01-01_12, app.log.old, app.1.log, app-2026-01-01.log,
+    each also compressed. Not app-1.log or app_1.log: in training jobs these are other ranks' logs.
+    """
+    stem, extension = os.path.splitext(base)
+    whole = rf"{re.escape(base)}(?:\.(?P<number>\d{{1,9}})|[-_.](?P<date>{_DATE})|\.(?:old|bak|prev))"
+    forms = [whole + _PACKED]
+    if extension:
+        inner = rf"(?:\.(?P<inner_number>\d{{1,9}})|[-_.](?P<inner_date>{_DATE}))"
+        forms.append(rf"{re.escape(stem)}{inner}{re.escape(extension)}(?:{_PACKED.replace('packed', 'inner_packed')})")
+    return re.compile("|".join(forms)).fullmatch
+
+
+def _rank(match: re.Match[str]) -> tuple[int, ...]:
+    groups = match.groupdict()
+    number = groups.get("number") or groups.get("inner_number")
+    if number:
+        return (-int(number),)  # .1 is the newest
+    date = groups.get("date") or groups.get("inner_date")
+    return tuple(int(digits) for digits in _DIGITS.findall(date)) if date else (0,)
+
+
+def list_siblings(directory: str, matches: Callable[[str], re.Match[str] | None], prefix: str) -> list[Sibling]:
+    """Every rotated file in *directory*, the oldest first; compressed ones only where the plain one is gone.
+
+    *prefix* begins every name that can match, to pass over the others cheaply. Raises OSError when the directory
+    cannot be listed; a directory that is not there has no files.
+    """
+    found: dict[str, Sibling] = {}
+    try:
+        with os.scandir(directory) as entries:
+            for entry in entries:
+                match = matches(entry.name) if entry.name.startswith(prefix) else None
+                sibling = _examine(entry.path, match) if match else None
+                if sibling is not None:
+                    found[entry.name] = sibling
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    # While a compressor works both exist, and only the plain one is whole.
+    whole = [s for name, s in found.items() if not s.packed or name.removesuffix(s.packed) not in found]
+    return sorted(whole, key=lambda sibling: sibling.age)
+
+
+def _examine(path: str, match: re.Match[str]) -> Sibling | None:
+    try:
+        st = os.stat(path)
+    except OSError:
+        return None  # gone since, or a dangling link
+    if not stat.S_ISREG(st.st_mode):
+        return None
+    groups = match.groupdict()
+    packed = groups.get("packed") or groups.get("inner_packed") or ""
+    return Sibling(path, packed, _rank(match), FileId(st.st_dev, st.st_ino), st.st_size, st.st_mtime_ns)

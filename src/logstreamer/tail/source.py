@@ -1,0 +1,158 @@
+"""One generation of a file: from the moment the path named it, or it was truncated, until it is finished."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from enum import Enum
+
+from logstreamer.tail.content import Content, Look
+from logstreamer.tail.identity import Trail
+from logstreamer.tail.types import Reason, SegmentStart
+
+SETTLE_TIME = 0.1
+"""Seconds after which a write would show in mtime; well above the tick of any file system's clock."""
+
+
+class Change(Enum):
+    """What a look at a source found."""
+
+    NONE = "none"
+    GREW = "grew"
+    TRUNCATED = "truncated"
+
+
+class Source:
+    """A node of the chain that cursors walk, oldest to newest.
+
+    Invariant: start <= size. Bytes from start to *end* can be read, to *size* while end is None (it may still grow);
+    bytes up to *written* are known to have existed, so a cursor that leaves at p has lost written - p.
+
+    Args:
+        content: None when nothing of it can be read (any more).
+        opening: what a cursor is told that enters it.
+        prior: it is older than our following, found again for a receiver that resumes in it.
+    """
+
+    __slots__ = (
+        "_changed_at",
+        "_settled",
+        "born_ns",
+        "content",
+        "end",
+        "fate",
+        "id",
+        "left_at",
+        "look",
+        "next",
+        "opening",
+        "prior",
+        "quiet_since",
+        "trail",
+        "unlinked_at",
+        "written",
+    )
+
+    def __init__(self, content: Content | None, opening: SegmentStart, now: float, *, prior: bool = False) -> None:
+        self.content = content
+        self.opening = opening
+        self.prior = prior
+        self.look = content.look() if content else Look(0, 0, 1, False)
+        self.id = content.id if content else None
+        self.born_ns = self.look.mtime_ns
+        self.written = self.look.size
+        self.end: int | None = None
+        self.fate = ""
+        self.next: Source | None = None
+        self.left_at: float | None = None
+        self.unlinked_at: float | None = None
+        self.quiet_since = now
+        self.trail = Trail()
+        self._changed_at = now
+        self._settled = False
+        if content:
+            self.trail.extend_head(content.read)
+
+    @property
+    def start(self) -> int:
+        """Where its first byte stands, in bytes."""
+        return self.opening.source_offset
+
+    @property
+    def readable(self) -> int:
+        """Where a read must stop, in bytes."""
+        return self.look.size if self.end is None else self.end
+
+    def examine(self, look: Look, now: float) -> Change:
+        """Compare *look*, just taken, with the last one; raises OSError when the text cannot be checked.
+
+        The text is checked whenever mtime or size changed, and until SETTLE_TIME after that: a rewrite of the same
+        length within one tick of the file system's clock leaves both as they are.
+        """
+        changed = look.size != self.look.size or look.mtime_ns != self.look.mtime_ns
+        if not changed and self._settled:
+            return Change.NONE
+        assert self.content is not None
+        if look.size < self.look.size or not self.trail.intact(self.content.read):
+            return Change.TRUNCATED
+        if not changed:
+            self._settled = now - self._changed_at >= SETTLE_TIME
+            return Change.NONE
+        self.trail.extend_head(self.content.read)
+        self.look, self.written = look, max(self.written, look.size)
+        self._changed_at = self.quiet_since = now
+        self._settled = False
+        return Change.GREW
+
+    def leave(self, now: float) -> None:
+        """The path no longer names it; it may still be written to through open descriptors."""
+        if self.left_at is None:
+            self.left_at = now
+            self.quiet_since = max(self.quiet_since, now)
+
+    def come_back(self) -> None:
+        """The path names it again."""
+        self.left_at = None
+
+    def seal(self) -> None:
+        """It is finished: cursors go on behind its last byte."""
+        if self.end is None:
+            self.end = self.look.size
+
+    def abandon(self, fate: str) -> None:
+        """Close it; whatever a cursor has not read by now is lost, for the reason *fate*."""
+        self.close()
+        self.end = self.start
+        self.fate = fate
+
+    def adopt(self, copy: Content) -> None:
+        """Read on in *copy*, which holds the same text and is finished."""
+        self.content, self.look = copy, copy.look()
+        self.end = self.look.size
+        self.written = max(self.written, self.end)
+
+    def hand_over(self) -> Content | None:
+        """Give up the descriptor without closing it: the same file goes on as another generation."""
+        content, self.content = self.content, None
+        self.end = self.start
+        self.fate = "truncated before it was read"
+        return content
+
+    def close(self) -> None:
+        """Give the descriptor back. Idempotent."""
+        if self.content is not None:
+            self.content.close()
+            self.content = None
+
+
+def opening_of(content: Content, offset: int, reason: Reason, detail: str = "") -> SegmentStart:
+    """The segment that begins with *content* at *offset*."""
+    return SegmentStart(str(content.id), offset, reason, 0, detail)
+
+
+def lost_source(opening: SegmentStart, size: int | None, why: str, now: float) -> Source:
+    """A node for a file that was there and cannot be read: *size* bytes of it are lost, None: nobody knows."""
+    source = Source(None, replace(opening, lost=0 if size is not None else None, detail=why), now)
+    source.written = size or 0
+    source.end = 0
+    source.fate = why
+    return source
