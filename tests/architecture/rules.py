@@ -16,6 +16,7 @@ TIERS = (
     {"server", "flare", "streamers"},
     {"engines"},
     {"receiver", "sender"},
+    {"inbound"},
     {"sinks"},
     {"drain", "objects", "trace"},
     {"protocol", "tail", "store"},
@@ -99,19 +100,30 @@ def nvflare_violations(package_dir: Path) -> list[str]:
 
 
 def size_violations(package_dir: Path) -> list[str]:
-    """Files (blank lines not counted) and functions (docstring included) that grew too long to be one thing."""
+    """Files and functions that grew too long to be one thing. Blank lines and docstrings are free."""
     found = []
     for path in sorted(package_dir.rglob("*.py")):
-        source = path.read_text(encoding="utf-8")
-        lines = sum(1 for line in source.splitlines() if line.strip())
-        if lines > MAX_FILE_LINES:
-            found.append(f"{path.relative_to(package_dir)}: {lines} lines, most is {MAX_FILE_LINES}")
-        for node in ast.walk(ast.parse(source)):
+        lines = path.read_text(encoding="utf-8").splitlines()
+        tree = ast.parse("\n".join(lines))
+        code = {number for number, line in enumerate(lines, start=1) if line.strip()}
+        functions = []
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+                code -= _docstring_lines(node)
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-                span = (node.end_lineno or node.lineno) - node.lineno + 1
-                if span > MAX_FUNCTION_LINES:
-                    found.append(
-                        f"{path.relative_to(package_dir)}:{node.lineno}: {node.name}() has {span} lines, "
-                        f"most is {MAX_FUNCTION_LINES}"
-                    )
+                functions.append(node)
+        if len(code) > MAX_FILE_LINES:
+            found.append(f"{path.relative_to(package_dir)}: {len(code)} lines, most is {MAX_FILE_LINES}")
+        for node in functions:
+            span = len(code.intersection(range(node.lineno, (node.end_lineno or node.lineno) + 1)))
+            if span > MAX_FUNCTION_LINES:
+                place = f"{path.relative_to(package_dir)}:{node.lineno}"
+                found.append(f"{place}: {node.name}() has {span} lines, most is {MAX_FUNCTION_LINES}")
     return found
+
+
+def _docstring_lines(node: ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) -> set[int]:
+    if ast.get_docstring(node, clean=False) is None:
+        return set()
+    docstring = node.body[0]
+    return set(range(docstring.lineno, (docstring.end_lineno or docstring.lineno) + 1))

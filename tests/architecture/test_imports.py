@@ -120,6 +120,7 @@ def test_an_overlong_file_and_function_are_found(tmp_path):
         tmp_path,
         {
             "fits.py": "x = 1\n\n" * MAX_FILE_LINES,
+            "documented.py": '"""' + "prose\n" * MAX_FILE_LINES + '"""\nx = 1\n',
             "long_file.py": "x = 1\n" * (MAX_FILE_LINES + 1),
             "long_function.py": "async def f():\n" + body * (MAX_FUNCTION_LINES - 1) + "def g():\n" + body * 60,
         },
