@@ -1,0 +1,173 @@
+"""All streams below one directory, open for a receiver."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import secrets
+import time
+from types import TracebackType
+from typing import Self
+
+import msgspec
+
+from logstreamer.errors import StoreError
+from logstreamer.store import disk, layout, series, sidecar
+from logstreamer.store.follow import Reader
+from logstreamer.store.layout import Place, Root
+from logstreamer.store.record import StreamRecord
+from logstreamer.store.sidecar import SidecarUnusable
+from logstreamer.store.stream_file import Shelf, StreamFile
+from logstreamer.store.view import LOCK_FILE, LockNote, Scanner, View, open_reader
+
+_LOCK_TRIES = 5
+_LOCK_PAUSE = 0.02
+
+
+class Store:
+    """The streams below *root*, for the one receiver that writes them. A context manager.
+
+    Args:
+        root: a directory; made if it is missing.
+        fsync: sidecars, and what `StreamFile.sync` is called for, are on the disk when a call returns. Without it
+            they are with the operating system: safe from kill -9, not from loss of power.
+        max_open: most data files open at a time (>= 1); more streams than that may be open.
+
+    Raises:
+        StoreError: the directory cannot be made or written, or another receiver uses it.
+    """
+
+    def __init__(self, root: str | os.PathLike[str], *, fsync: bool = False, max_open: int = 512) -> None:
+        self._root = Root(root, create=True)
+        self._lock = -1
+        try:
+            writer = secrets.token_hex(8)
+            self._lock = _take_lock(self._root, writer)
+        except BaseException:
+            self._root.close()
+            raise
+        self._shelf = Shelf(self._root, disk.Descriptors(max_open), writer, fsync)
+        self._scanner = Scanner(self._root)
+
+    @classmethod
+    def view(cls, root: str | os.PathLike[str]) -> View:
+        """The same directory, read only and without the lock."""
+        return View(root)
+
+    @property
+    def root(self) -> str:
+        """Absolute path of the store."""
+        return self._root.path
+
+    def open(self, site: str, job: str, name: str, *, key: str, meta: dict[str, str] | None = None) -> StreamFile:
+        """Continue the unfinished stream of *key* at `<site>/<job>/<name>`, or begin one.
+
+        A finished stream, or one of another key, keeps its file; this one then gets `<name>.2`, `.3`, ...
+
+        Args:
+            name: may contain "/": a kept tree.
+            key: identity of the stream, opaque and not empty.
+            meta: kept with a stream that begins; a continued one keeps its own.
+
+        Raises:
+            NameRefused: a name may not be used, or a link or a stored file lies where a directory must be.
+            StoreError: it is open already; or the disk failed (`DiskFull`: no room, may be repeated).
+        """
+        place = Place.of(site, job, name)
+        if not key:
+            raise StoreError(f"a stream at {place.path} needs a key")
+        with (
+            disk.ours(f"open {place.path}"),
+            self._root.directory(place.parents, create=True) as directory,
+        ):
+            found = series.Series(place, key, directory, self._shelf.open, fsync=self._shelf.fsync)
+            place, known = found.find() or found.begin(meta or {})
+            stream = StreamFile(self._shelf, place, known)
+        self._shelf.open[stream.path] = stream
+        return stream
+
+    def finished(self, site: str, job: str, name: str, *, key: str, run: str) -> StreamRecord | None:
+        """The finished stream of *key* that *run* ended, or None.
+
+        A sender whose last acknowledgement was lost opens its stream once more: this tells it from a new one, which
+        `open` would begin.
+
+        Raises:
+            NameRefused: a name may not be used.
+        """
+        place = Place.of(site, job, name)
+        with (
+            disk.ours(f"look for {place.path}"),
+            contextlib.suppress(FileNotFoundError),
+            self._root.directory(place.parents) as directory,
+        ):
+            for number in series.numbers(place.file, directory):
+                there = place.numbered(number)
+                with contextlib.suppress(FileNotFoundError, SidecarUnusable):
+                    known = sidecar.load(there.sidecar, directory)
+                    if known.finished is not None and known.key == key and known.runs and known.runs[-1].run == run:
+                        status = os.stat(there.file, dir_fd=directory, follow_symlinks=False)
+                        known = sidecar.reconcile(known, status.st_size)
+                        return StreamRecord.of(known, there, status.st_size, status.st_mtime, believed=True)
+        return None
+
+    def streams(self) -> list[StreamRecord]:
+        """A snapshot of every stream, by path. A torn sidecar costs its stream its history, and no other anything."""
+        return self._scanner.scan(self._shelf.open, "")
+
+    def reader(self, path: str) -> Reader:
+        """Read the stored file at *path*, as `View.reader`."""
+        return open_reader(self._root, path)
+
+    def close(self) -> None:
+        """Close every stream and let another receiver have the directory. A second call does nothing."""
+        if self._lock < 0:
+            return
+        try:
+            with contextlib.ExitStack() as all_of_them:
+                for stream in list(self._shelf.open.values()):
+                    all_of_them.callback(stream.close)
+        finally:
+            os.close(self._lock)
+            self._lock = -1
+            self._root.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def _take_lock(root: Root, writer: str) -> int:
+    """Lock the root against a second receiver, and prove that it can be written."""
+    with (
+        disk.ours(f"write to {root.path}"),
+        root.directory((layout.OWN_DIRECTORY,), create=True) as directory,
+    ):
+        fd = disk.open_file(LOCK_FILE, os.O_RDWR | os.O_CREAT, directory)
+    try:
+        with disk.ours(f"lock {root.path}"):
+            if not _lock(fd):
+                pid = LockNote.read(fd).pid
+                raise StoreError(f"{root.path} is in use by another receiver (process {pid or 'unknown'})")
+            os.ftruncate(fd, 0)
+            os.pwrite(fd, msgspec.json.encode(LockNote(os.getpid(), writer)), 0)
+    except BaseException:
+        os.close(fd)
+        raise
+    return fd
+
+
+def _lock(fd: int) -> bool:
+    for _ in range(_LOCK_TRIES):
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            time.sleep(_LOCK_PAUSE)  # a viewer that asks whether a receiver runs holds it for an instant
+        else:
+            return True
+    return False

@@ -1,0 +1,92 @@
+"""What a person or a page is told about one stored stream."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import msgspec
+
+from logstreamer.store.layout import Place
+from logstreamer.store.sidecar import Run, Segment, Sidecar, Trouble
+
+_SETTLED = frozenset({"finished", "failed", "dead"})
+
+
+class Gap(msgspec.Struct, frozen=True):
+    """Bytes that were lost before they could be read.
+
+    Args:
+        offset: of the stream, where they are missing.
+        lost: how many; None if that is unknown.
+    """
+
+    offset: int
+    lost: int | None
+    reason: str
+    detail: str
+    at: str
+
+
+class StreamRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """A snapshot of one stored stream; JSON by `msgspec.json`.
+
+    Args:
+        file: path below the job, with its number if it has one.
+        path: relative to the store's root.
+        key: identity of the stream; "" if it is not known.
+        state: as last set while its receiver runs; "unknown" where nobody can know (no receiver runs, or the sender
+            has not come back to it), except for what is settled: finished, failed, dead.
+        since: when the state was entered.
+        size: of the stored file, in bytes: the durable offset.
+        troubles: what went wrong on this disk.
+        created, modified, finished, since: wall clock, RFC 3339 in UTC, for people only.
+        digest: xxh3-128 in hex of the whole file, once finished.
+    """
+
+    site: str
+    job: str
+    file: str
+    path: str
+    key: str
+    state: str
+    state_detail: str
+    since: str
+    size: int
+    runs: tuple[Run, ...]
+    segments: tuple[Segment, ...]
+    gaps: tuple[Gap, ...]
+    troubles: tuple[Trouble, ...]
+    meta: dict[str, str]
+    created: str
+    modified: str
+    finished: str | None
+    digest: str | None
+
+    @classmethod
+    def of(cls, known: Sidecar, place: Place, size: int, modified: float, *, believed: bool) -> StreamRecord:
+        """The record of a stream whose stored file has *size* bytes and was written at *modified* (seconds, epoch).
+
+        Args:
+            believed: the state is kept up by a running receiver.
+        """
+        settled = believed or known.state in _SETTLED
+        return cls(
+            site=place.parents[0],
+            job=place.parents[1],
+            file="/".join((*place.parents[2:], place.file)),
+            path=place.path,
+            key=known.key,
+            state=known.state if settled else "unknown",
+            state_detail=known.state_detail if settled else "",
+            since=known.since,
+            size=size,
+            runs=known.runs,
+            segments=known.segments,
+            gaps=tuple(Gap(s.offset, s.lost, s.reason, s.detail, s.at) for s in known.segments if s.lost != 0),
+            troubles=known.troubles,
+            meta=known.meta,
+            created=known.created,
+            modified=datetime.fromtimestamp(modified, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+            finished=known.finished,
+            digest=known.digest,
+        )

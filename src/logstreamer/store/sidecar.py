@@ -1,0 +1,247 @@
+"""What is known about one stored stream besides its bytes: a versioned JSON file beside it.
+
+The stored file is the truth about how many bytes there are; the sidecar says where they came from. It is written when
+a run or a segment begins or ends and when the state changes, never for a chunk or a heartbeat.
+"""
+
+from __future__ import annotations
+
+import os
+from datetime import UTC, datetime
+from typing import Literal
+
+import msgspec
+
+from logstreamer.errors import StoreError
+from logstreamer.store import disk
+
+VERSION = 1
+_MAX_SIZE = 64 << 20
+
+Reason = Literal["start", "rotated", "truncated", "gap", "recovered"]
+"""Why a segment begins; "recovered" is the store's own: the bytes were found with nothing known about them."""
+
+
+class Run(msgspec.Struct, frozen=True):
+    """One life of a sender.
+
+    Args:
+        start, end: offsets in the stream; end is None while the run goes on.
+        began, ended: wall clock, RFC 3339, for people only.
+        rc: return code of the end: OK, TIMEOUT, ...; "" where another run took over.
+    """
+
+    run: str
+    start: int
+    began: str
+    end: int | None = None
+    ended: str | None = None
+    rc: str = ""
+    reason: str = ""
+
+
+class Segment(msgspec.Struct, frozen=True):
+    """Bytes of the stream that come from one place of one source file.
+
+    Args:
+        offset, end: in the stream; end is None while it is the last and growing.
+        lost: bytes known to be lost right before it; None: unknown how many; 0: none.
+        digest: xxh3-128 in hex of [offset, end), once it has an end.
+        at: wall clock, RFC 3339.
+    """
+
+    offset: int
+    source: str
+    source_offset: int
+    reason: Reason
+    lost: int | None = 0
+    detail: str = ""
+    at: str = ""
+    end: int | None = None
+    digest: str | None = None
+
+    def same_start(self, other: Segment) -> bool:
+        """Whether both say the same about where and why they begin."""
+        return all(
+            getattr(self, name) == getattr(other, name)
+            for name in ("offset", "source", "source_offset", "reason", "lost", "detail")
+        )
+
+
+class Trouble(msgspec.Struct, frozen=True):
+    """Something that went wrong on this disk and stays visible.
+
+    Args:
+        kind: "recovered": the sidecar was unusable and was made anew; "shorter": the stored file is shorter than it
+            was; "longer": a finished file has grown.
+        size: of the stored file when it was found, in bytes.
+    """
+
+    kind: Literal["recovered", "shorter", "longer"]
+    size: int
+    detail: str
+    at: str
+
+
+class Sidecar(msgspec.Struct, frozen=True, kw_only=True):
+    """The sidecar's content.
+
+    Args:
+        key: identity of the stream; "" if it is not known (it went with an unusable sidecar).
+        writer: the receiver that wrote it; its state is believed while that one runs.
+        size: of the stored file when this was written, in bytes; the file itself has usually grown since.
+        digest: xxh3-128 in hex of the whole file, once finished.
+    """
+
+    version: int = VERSION
+    key: str
+    state: str = "waiting"
+    state_detail: str = ""
+    since: str = ""
+    writer: str = ""
+    size: int = 0
+    created: str = ""
+    finished: str | None = None
+    digest: str | None = None
+    meta: dict[str, str] = {}
+    runs: tuple[Run, ...] = ()
+    segments: tuple[Segment, ...] = ()
+    troubles: tuple[Trouble, ...] = ()
+
+
+class SidecarUnusable(StoreError):
+    """The sidecar cannot be read as one.
+
+    Attributes:
+        key: of the stream, if that much could be read.
+    """
+
+    def __init__(self, reason: str, key: str = "") -> None:
+        super().__init__(reason)
+        self.key = key
+
+
+class _Preamble(msgspec.Struct):
+    version: int
+    key: str = ""
+
+
+def now() -> str:
+    """The wall clock, RFC 3339 in UTC with milliseconds: for people, never for decisions."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def encode(sidecar: Sidecar) -> bytes:
+    """One line of JSON."""
+    return msgspec.json.encode(sidecar) + b"\n"
+
+
+def decode(raw: bytes) -> Sidecar:
+    """The sidecar in *raw*.
+
+    Raises:
+        SidecarUnusable: torn, empty, of a future version, or at odds with itself.
+    """
+    if not raw.strip(b"\0 \n"):
+        raise SidecarUnusable("it is empty")
+    try:
+        preamble = msgspec.json.decode(raw, type=_Preamble)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise SidecarUnusable(f"it is torn: {error}") from error
+    if preamble.version != VERSION:
+        raise SidecarUnusable(f"it has version {preamble.version}, this program knows {VERSION}", preamble.key)
+    try:
+        sidecar = msgspec.json.decode(raw, type=Sidecar)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise SidecarUnusable(f"it is damaged: {error}", preamble.key) from error
+    if not _consistent(sidecar):
+        raise SidecarUnusable("its segments or runs contradict each other", sidecar.key)
+    return sidecar
+
+
+def _consistent(sidecar: Sidecar) -> bool:
+    """Segments cover the file from 0 without holes, only the last is open, and no run begins before its predecessor."""
+    position: int | None = 0
+    for segment in sidecar.segments:
+        if position is None or segment.offset != position or segment.source_offset < 0:
+            return False
+        if segment.end is not None and segment.end < segment.offset:
+            return False
+        position = segment.end
+    starts = [run.start for run in sidecar.runs]
+    return starts == sorted(starts) and all(start >= 0 for start in starts)
+
+
+def load(name: str, dir_fd: int) -> Sidecar:
+    """Read the sidecar *name*.
+
+    Raises:
+        FileNotFoundError: there is none.
+        SidecarUnusable: as from `decode`, or it is unreasonably large.
+        NameRefused: a link lies at its place.
+    """
+    fd = disk.open_file(name, os.O_RDONLY, dir_fd)
+    with os.fdopen(fd, "rb") as file:
+        raw = file.read(_MAX_SIZE + 1)
+    if len(raw) > _MAX_SIZE:
+        raise SidecarUnusable(f"it is larger than {_MAX_SIZE >> 20} MiB")
+    return decode(raw)
+
+
+def recovered(key: str, size: int, why: str) -> Sidecar:
+    """A sidecar for *size* bytes of which nothing is known but that they are there.
+
+    They become one segment without a source that begins at 0 of it: true for every file that never rotated, and the
+    sender compares head and anchor before it continues there.
+    """
+    at = now()
+    found = Segment(offset=0, source="", source_offset=0, reason="recovered", detail=why, at=at)
+    return Sidecar(
+        key=key,
+        state="unknown",
+        since=at,
+        size=size,
+        created=at,
+        segments=(found,) if size else (),
+        troubles=(Trouble("recovered", size, why, at),),
+    )
+
+
+def reconcile(sidecar: Sidecar, size: int) -> Sidecar:
+    """*sidecar* made true for a stored file of *size* bytes; the same object if it is already.
+
+    Longer is normal: bytes came after the last write of the sidecar. Shorter is trouble: somebody cut the file, or the
+    machine lost power before it was on the disk. Segments that begin above the end are dropped, with a trouble that
+    says so, and the one that holds the end is open again: a sender whose source still exists sends the rest once more.
+    """
+    if sidecar.finished is not None:
+        return _reconcile_finished(sidecar, size)
+    if size >= sidecar.size and all(segment.offset <= size for segment in sidecar.segments):
+        return sidecar
+    at = now()
+    kept = [segment for segment in sidecar.segments if segment.offset <= size]
+    dropped = len(sidecar.segments) - len(kept)
+    if kept:
+        kept[-1] = msgspec.structs.replace(kept[-1], end=None, digest=None)
+    # A run that goes on is ended: its digest was of bytes that are gone.
+    runs = tuple(
+        msgspec.structs.replace(run, start=min(run.start, size), end=size, ended=run.ended or at, reason="file cut")
+        if run.end is None or run.end > size
+        else run
+        for run in sidecar.runs
+    )
+    was = max([sidecar.size, *(segment.offset for segment in sidecar.segments)])
+    detail = f"{was - size} bytes of {was} are missing at the end; {dropped} segments began there"
+    trouble = Trouble("shorter", size, detail, at)
+    return msgspec.structs.replace(
+        sidecar, size=size, segments=tuple(kept), runs=runs, troubles=(*sidecar.troubles, trouble)
+    )
+
+
+def _reconcile_finished(sidecar: Sidecar, size: int) -> Sidecar:
+    """A finished stream is never changed; that its file was, is only shown."""
+    if size == sidecar.size:
+        return sidecar
+    kind: Literal["shorter", "longer"] = "shorter" if size < sidecar.size else "longer"
+    detail = f"the finished stream had {sidecar.size} bytes, its file has {size}"
+    return msgspec.structs.replace(sidecar, troubles=(*sidecar.troubles, Trouble(kind, size, detail, now())))
