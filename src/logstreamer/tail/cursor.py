@@ -18,9 +18,6 @@ HOLE_LIMIT = 1 << 20
 class Chain(Protocol):
     """What a cursor needs of its follower."""
 
-    def place(self, cursor: Cursor, now: float) -> None:
-        """Call cursor.enter if it is known by now where the cursor belongs."""
-
     def doubt(self, source: Source, now: float) -> None:
         """What *source* holds is not what was read there: find out, and add what follows it. Raises OSError."""
 
@@ -56,8 +53,10 @@ class Cursor:
     def enter(self, source: Source, position: int, opening: SegmentStart | None) -> None:
         """Go to *position* of *source*; *opening* is announced first, None where a segment goes on."""
         self.source, self.position = source, position
-        self._begun = self._begun or opening is None
         self._announce(opening)
+        if opening is None:
+            self._begun = True
+            self._take_up(source)
 
     @property
     def behind(self) -> int:
@@ -68,13 +67,6 @@ class Cursor:
             source = source.next
             position = source.start if source else 0
         return total
-
-    def try_place(self, now: float) -> None:
-        """Find out where it belongs, as far as can be seen; called again by each poll until it is known."""
-        try:
-            self._chain.place(self, now)
-        except OSError as error:
-            self._chain.failed(error)
 
     def read(self, limit: int, now: float) -> SegmentStart | bytes | None:
         """What comes next: where a segment begins, 1 to *limit* bytes of it, or None when there is nothing now.
@@ -136,6 +128,13 @@ class Cursor:
         whole = data if len(data) >= ANCHOR_SIZE else self._anchor + data
         self._anchor = whole[-ANCHOR_SIZE:]
         source.trail.add(self.position, self._anchor)
+
+    def _take_up(self, source: Source) -> None:
+        """Go on in the middle: the bytes before the position are checked from now on as if read here."""
+        size = min(ANCHOR_SIZE, self.position)
+        if size and source.content is not None:
+            self._anchor = source.content.read(self.position - size, size)
+            source.trail.add(self.position, self._anchor)
 
     def _before_hole(self, source: Source, want: int) -> int:
         """How many of *want* bytes lie before the next long hole; 0 inside one: then it waits, or a gap is due."""

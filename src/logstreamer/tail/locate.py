@@ -16,6 +16,7 @@ from logstreamer.tail.source import Source
 _EVIDENCE = 4096
 """Bytes: a shorter text that agrees with another in head and mark may be a file of its own (constant header)."""
 
+_MOST_LISTINGS = 3
 _EXHAUSTED = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
 
 
@@ -46,7 +47,7 @@ class Past:
     def __init__(self, path: str) -> None:
         self.path = path
         self._places: list[str] = []
-        self._known: set[tuple[FileId, int, int]] | None = None
+        self._known: dict[FileId, tuple[int, int]] | None = None
         self._finished: deque[Finished] = deque(maxlen=32)
 
     @property
@@ -58,6 +59,14 @@ class Past:
     def directories(self) -> set[str]:
         """Where the path, and the file it links to, stood at the last `remember`."""
         return {os.path.dirname(place) or "." for place in (self.path, *self._places)}
+
+    def concerns(self, name: str) -> bool:
+        """Whether a base name is that of the path, of the file it links to, or one that rotation derives from them."""
+        for place in (self.path, *self._places):
+            base = os.path.basename(place)
+            if name == base or name_matcher(base)(name):
+                return True
+        return False
 
     def list_all(self) -> list[Sibling]:
         """All rotated files, the oldest first; raises OSError when they cannot be listed."""
@@ -72,14 +81,14 @@ class Past:
     def remember(self) -> None:
         """Take what stands there now as known; call it before the path is opened. Raises OSError."""
         self._places = _places_of(self.path)
-        self._known = {sibling.key for sibling in self.list_all()}
+        self._known = _versions(self.list_all())
 
     def accept(self, listing: Iterable[Sibling]) -> None:
         """Take *listing*, which was looked through for news, as known."""
         places = _places_of(self.path)
         if places != self._places:
             self._places, listing = places, self.list_at(places)
-        self._known = {sibling.key for sibling in listing}
+        self._known = _versions(listing)
 
     def list_at(self, places: list[str]) -> list[Sibling]:
         """As `list_all`, for other places."""
@@ -89,19 +98,57 @@ class Past:
         finally:
             self._places = before
 
-    def news(self, listing: Iterable[Sibling], since_ns: int, held: set[FileId]) -> list[Sibling]:
-        """Those of *listing* that appeared since, were written to after *since_ns*, and are not *held* open."""
-        if self._known is None:
-            return []
-        return [s for s in listing if s.key not in self._known and s.mtime_ns >= since_ns and s.id not in held]
+    def open_news(
+        self, newest: Source | None, held: list[Source], at_path: FileId | None
+    ) -> tuple[list[Sibling], list[Find]]:
+        """List the siblings and open those that are news, the oldest first; *at_path* is listed but not opened.
+
+        Raises OSError when that cannot be known for now.
+        """
+        for _ in range(_MOST_LISTINGS - 1):
+            try:
+                return self._try_news(newest, held, at_path)
+            except FileNotFoundError:
+                continue  # renamed while we looked: list again
+        return self._try_news(newest, held, at_path)
+
+    def _try_news(
+        self, newest: Source | None, held: list[Source], at_path: FileId | None
+    ) -> tuple[list[Sibling], list[Find]]:
+        listing = self.list_all()
+        ids = {source.id for source in held}
+        finds: list[Find] = []
+        try:
+            for sibling in listing:
+                if sibling.id == at_path:
+                    finds.append(Find(sibling, None))
+                elif sibling.id not in ids and self._is_news(sibling, newest):
+                    finds.append(open_sibling(sibling))
+        except BaseException:
+            close_all(finds)
+            raise
+        return listing, finds
+
+    def _is_news(self, sibling: Sibling, newest: Source | None) -> bool:
+        known = self._known or {}
+        if known.get(sibling.id) == sibling.version:
+            return False
+        if newest is None:
+            return True
+        if sibling.packed and sibling.packed not in UNPACKERS:
+            # Compressors keep mtime: an older one is a form of what we have, as far as anyone can tell.
+            return sibling.mtime_ns > newest.look.mtime_ns
+        # A compressed form of an old file, or an old one still written to by a slow process, is not ours to read.
+        return (not sibling.packed and sibling.id not in known) or sibling.mtime_ns >= newest.born_ns
 
     def finish(self, source: Source) -> None:
         """Remember a source that is closed, so that neither it nor a copy of it is read twice."""
         if source.id is not None:
             self._finished.append(Finished(source.id, source.trail, source.written))
 
-    def find_finished(self, content: Content, size: int) -> Finished | None:
+    def find_finished(self, content: Content) -> Finished | None:
         """The finished source of which *content* is the same file, grown or not; None for another file."""
+        size = content.look().size
         for done in reversed(self._finished):
             if done.id == content.id and size >= done.end and done.trail.agrees(content.read, size):
                 return done
@@ -109,13 +156,31 @@ class Past:
 
     def unread_from(self, content: Content, packed: bool, held: Iterable[Source]) -> int | None:
         """Where in a rotated file the first byte stands that was not read yet; None when it is but a copy."""
-        size = content.look().size
-        if any(_is_copy(content, size, packed, source) for source in held):
+        if self.is_copy(content, packed, held):
             return None
+        size = content.look().size
         for done in reversed(self._finished):
-            if done.trail.agrees(content.read, size) and (size >= _EVIDENCE or size == done.end):
+            if _agrees(content, size, done.trail, done.end):
                 return done.end if size > done.end else None
         return 0
+
+    def is_copy(self, content: Content, packed: bool, held: Iterable[Source]) -> bool:
+        """Whether *content* is a copy of a file that is held open."""
+        size = content.look().size
+        return any(_is_copy(content, size, packed, source) for source in held)
+
+    def same_as(self, source: Source, find: Find) -> bool:
+        """Whether a rotated file is one more copy of *source*, which was truncated."""
+        content = find.content
+        return content is not None and _agrees(content, content.look().size, source.trail, source.written)
+
+
+def _agrees(content: Content, size: int, trail: Trail, end: int) -> bool:
+    return (size >= _EVIDENCE or size == end) and trail.agrees(content.read, size)
+
+
+def _versions(listing: Iterable[Sibling]) -> dict[FileId, tuple[int, int]]:
+    return {sibling.id: sibling.version for sibling in listing}
 
 
 def _places_of(path: str) -> list[str]:

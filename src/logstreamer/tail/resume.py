@@ -3,58 +3,53 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass
 
-from logstreamer.tail.cursor import Cursor
-from logstreamer.tail.identity import FileId, ReadAt, continues
+from logstreamer.tail.identity import ReadAt, continues
 from logstreamer.tail.locate import Find, Past, close_all, open_sibling
 from logstreamer.tail.siblings import Sibling
 from logstreamer.tail.source import Source, lost_source, opening_of
-from logstreamer.tail.types import ResumePoint, SegmentStart
-
-Adopt = Callable[[list[Source], Source | None], None]
+from logstreamer.tail.types import ResumePoint
 
 
-def resume_cursor(
-    cursor: Cursor,
-    resume: ResumePoint,
-    sources: list[Source],
-    first: Source | None,
-    past: Past,
-    adopt: Adopt,
-    now: float,
-) -> bool:
-    """Enter *cursor* where *resume* goes on; False while that cannot be known, because no file is in sight.
+@dataclass(frozen=True, slots=True)
+class Resumed:
+    """Where a resume point goes on.
 
-    Held sources are looked at first, then rotated files, in each the one of the right name first; content is the
-    proof. When nothing goes on there the cursor begins with *first*, after a gap of unknown size: older rotated files
-    are not read, for nothing proves that they are newer than what the receiver holds. Raises OSError when a file
-    cannot be looked at for now.
+    Args:
+        source: in this source.
+        prior: *source* and what was rotated after it, when they were not held open yet; else empty.
+        link: the held source that follows the last of *prior*; None: the first one held.
     """
-    for source in sorted(sources, key=lambda source: source.opening.source != resume.source):
-        content = source.content
-        if content is not None and _goes_on(resume, source.opening.source, content.read, source.readable):
-            cursor.enter(source, resume.position, None)
-            return True
+
+    source: Source
+    prior: list[Source]
+    link: Source | None = None
+
+
+def find_resumed(resume: ResumePoint, held: list[Source], past: Past, now: float) -> Resumed | None:
+    """Find the file that goes on where *resume* ends: of the right name if possible, held rather than rotated.
+
+    Content is the proof, the name a hint: inodes are reused and copies have others. Older rotated files than the one
+    found are not read, and none at all when none is found: nothing proves that they are newer than what the receiver
+    holds. Raises OSError when a file cannot be looked at for now.
+    """
     listing = past.list_all()
-    held = {source.content.id: source for source in sources if source.content is not None}
-    found = _find(resume, [sibling for sibling in listing if sibling.id not in held])
-    if found is not None:
-        newer = listing[listing.index(found.sibling) + 1 :]
-        try:
-            chain, link = _build(found, newer, held, past, now)
-        except OSError:
-            close_all([found])
-            raise
-        adopt(chain, link or first)
-        cursor.enter(chain[0], resume.position, None)
-        return True
-    if first is None:
-        return False
-    detail = f"no file goes on where the copy ends (byte {resume.position} of {resume.source})"
-    cursor.enter(first, first.start, replace(first.opening, reason="gap", lost=None, detail=detail))
-    return True
+    ids = {source.id for source in held}
+    strange = [sibling for sibling in reversed(listing) if sibling.id not in ids]
+    for named in (True, False):
+        for source in held:
+            if (source.opening.source == resume.source) is named and _goes_on_in(resume, source):
+                return Resumed(source, [])
+        found = _find(resume, [s for s in strange if (str(s.id) == resume.source) is named])
+        if found is not None:
+            return _build(found, listing, held, past, now)
+    return None
+
+
+def _goes_on_in(resume: ResumePoint, source: Source) -> bool:
+    assert source.content is not None
+    return _goes_on(resume, source.opening.source, source.content.read, source.readable)
 
 
 def _goes_on(resume: ResumePoint, name: str, read: ReadAt, size: int) -> bool:
@@ -65,8 +60,7 @@ def _goes_on(resume: ResumePoint, name: str, read: ReadAt, size: int) -> bool:
 
 
 def _find(resume: ResumePoint, siblings: list[Sibling]) -> Find | None:
-    newest_first = siblings[::-1]
-    for sibling in sorted(newest_first, key=lambda sibling: str(sibling.id) != resume.source):
+    for sibling in siblings:
         if not sibling.packed and sibling.size < resume.position:
             continue
         find = open_sibling(sibling)
@@ -75,40 +69,41 @@ def _find(resume: ResumePoint, siblings: list[Sibling]) -> Find | None:
         try:
             if _goes_on(resume, str(sibling.id), find.content.read, find.content.look().size):
                 return find
-        except OSError:
+        except BaseException:
             find.content.close()
             raise
         find.content.close()
     return None
 
 
-def _build(
-    found: Find, newer: list[Sibling], held: dict[FileId, Source], past: Past, now: float
-) -> tuple[list[Source], Source | None]:
-    """The found file and those rotated after it as nodes, up to the first that is held already."""
-    assert found.content is not None
-    chain = [_prior(found, now)]
-    finds: list[Find] = []
+def _build(found: Find, listing: list[Sibling], held: list[Source], past: Past, now: float) -> Resumed:
+    """The found file and those rotated after it, up to the first that is held already."""
+    by_id = {source.id: source for source in reversed(held)}
+    finds, link = [found], None
     try:
-        for sibling in newer:
-            if sibling.id in held:
-                return chain, held[sibling.id]
-            find = open_sibling(sibling)
-            finds.append(find)
-            if find.content is None:
-                size = None if sibling.packed else sibling.size
-                chain.append(lost_source(SegmentStart(str(sibling.id), 0, "rotated"), size, find.why, now))
-            elif past.unread_from(find.content, bool(sibling.packed), held.values()) is None:
-                find.content.close()
-            else:
-                chain.append(_prior(find, now))
-    except OSError:
+        for sibling in listing[listing.index(found.sibling) + 1 :]:
+            link = by_id.get(sibling.id)
+            if link is not None:
+                break
+            finds.append(open_sibling(sibling))
+    except BaseException:
         close_all(finds)
         raise
-    return chain, None
+    nodes = [_prior(find, held, past, now) for find in finds[1:]]
+    first = _node(found, now)
+    return Resumed(first, [first, *(node for node in nodes if node is not None)], link)
 
 
-def _prior(find: Find, now: float) -> Source:
+def _prior(find: Find, held: list[Source], past: Past, now: float) -> Source | None:
+    if find.content is None:
+        return lost_source(find.sibling, find.why, now, prior=True)
+    if past.is_copy(find.content, bool(find.sibling.packed), held):
+        find.content.close()
+        return None
+    return _node(find, now)
+
+
+def _node(find: Find, now: float) -> Source:
     assert find.content is not None
     detail = os.path.basename(find.sibling.path)
     source = Source(find.content, opening_of(find.content, 0, "rotated", detail), now, prior=True)

@@ -7,6 +7,7 @@ import re
 import stat
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 
 from logstreamer.tail.identity import FileId
 
@@ -33,9 +34,9 @@ class Sibling:
     mtime_ns: int
 
     @property
-    def key(self) -> tuple[FileId, int, int]:
+    def version(self) -> tuple[int, int]:
         """Changes when the file is written to or when its inode is reused, not when it is renamed."""
-        return (self.id, self.size, self.mtime_ns)
+        return (self.size, self.mtime_ns)
 
     @property
     def age(self) -> tuple[int, tuple[int, ...]]:
@@ -43,6 +44,7 @@ class Sibling:
         return (self.mtime_ns, self.rank)
 
 
+@lru_cache(maxsize=1024)
 def name_matcher(base: str) -> Callable[[str], re.Match[str] | None]:
     """A test for names that rotation derives from *base*.
 
@@ -71,7 +73,7 @@ def list_siblings(directory: str, matches: Callable[[str], re.Match[str] | None]
     """Every rotated file in *directory*, the oldest first; compressed ones only where the plain one is gone.
 
     *prefix* begins every name that can match, to pass over the others cheaply. Raises OSError when the directory
-    cannot be listed; a directory that is not there has no files.
+    cannot be listed for now. One that is not there, or that may be entered but not read, shows no files.
     """
     found: dict[str, Sibling] = {}
     try:
@@ -81,7 +83,7 @@ def list_siblings(directory: str, matches: Callable[[str], re.Match[str] | None]
                 sibling = _examine(entry.path, match) if match else None
                 if sibling is not None:
                     found[entry.name] = sibling
-    except (FileNotFoundError, NotADirectoryError):
+    except (FileNotFoundError, NotADirectoryError, PermissionError):
         return []
     # While a compressor works both exist, and only the plain one is whole.
     whole = [s for name, s in found.items() if not s.packed or name.removesuffix(s.packed) not in found]

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from enum import Enum
 
 from logstreamer.tail.content import Content, Look
 from logstreamer.tail.identity import Trail
+from logstreamer.tail.siblings import Sibling
 from logstreamer.tail.types import Reason, SegmentStart
 
 SETTLE_TIME = 0.1
@@ -111,7 +111,11 @@ class Source:
 
     def come_back(self) -> None:
         """The path names it again."""
-        self.left_at = None
+        self.left_at = self.unlinked_at = None
+
+    def idle_unlinked(self, now: float) -> float:
+        """Seconds since it was seen deleted, or written to after that; 0 while it has a name."""
+        return 0.0 if self.unlinked_at is None else now - max(self.unlinked_at, self.quiet_since)
 
     def seal(self) -> None:
         """It is finished: cursors go on behind its last byte."""
@@ -130,9 +134,10 @@ class Source:
         self.end = self.look.size
         self.written = max(self.written, self.end)
 
-    def hand_over(self) -> Content | None:
+    def hand_over(self) -> Content:
         """Give up the descriptor without closing it: the same file goes on as another generation."""
         content, self.content = self.content, None
+        assert content is not None
         self.end = self.start
         self.fate = "truncated before it was read"
         return content
@@ -149,10 +154,12 @@ def opening_of(content: Content, offset: int, reason: Reason, detail: str = "") 
     return SegmentStart(str(content.id), offset, reason, 0, detail)
 
 
-def lost_source(opening: SegmentStart, size: int | None, why: str, now: float) -> Source:
-    """A node for a file that was there and cannot be read: *size* bytes of it are lost, None: nobody knows."""
-    source = Source(None, replace(opening, lost=0 if size is not None else None, detail=why), now)
-    source.written = size or 0
+def lost_source(sibling: Sibling, why: str, now: float, *, prior: bool = False) -> Source:
+    """A node for a rotated file that cannot be read: its size is what is lost, unknown for a compressed one."""
+    lost = None if sibling.packed else 0
+    opening = SegmentStart(str(sibling.id), 0, "rotated", lost, why)
+    source = Source(None, opening, now, prior=prior)
+    source.written = 0 if sibling.packed else sibling.size
     source.end = 0
     source.fate = why
     return source
