@@ -13,7 +13,7 @@ from typing import Self
 import msgspec
 
 from logstreamer.errors import StoreError
-from logstreamer.store import disk, layout, series, sidecar
+from logstreamer.store import disk, history, layout, series, sidecar
 from logstreamer.store.follow import Reader
 from logstreamer.store.layout import Place, Root
 from logstreamer.store.record import StreamRecord
@@ -108,7 +108,7 @@ class Store:
                     known = sidecar.load(there.sidecar, directory)
                     if known.finished is not None and known.key == key and known.runs and known.runs[-1].run == run:
                         status = os.stat(there.file, dir_fd=directory, follow_symlinks=False)
-                        known = sidecar.reconcile(known, status.st_size)
+                        known = history.reconcile(known, status.st_size)
                         return StreamRecord.of(known, there, status.st_size, status.st_mtime, believed=True)
         return None
 

@@ -13,7 +13,7 @@ from typing import Protocol
 from msgspec.structs import replace
 
 from logstreamer.errors import StoreError
-from logstreamer.store import disk, layout, sidecar
+from logstreamer.store import disk, history, layout, sidecar
 from logstreamer.store.layout import Place
 from logstreamer.store.sidecar import Sidecar, SidecarUnusable
 
@@ -104,7 +104,7 @@ class Series:
         size = self._size(there)
         if size is None:
             disk.create_file(there.file, self._directory)
-        true = sidecar.reconcile(known, size or 0)
+        true = history.reconcile(known, size or 0)
         return true if true is known else self._write(there, true)
 
     def _adopt(self, orphans: list[tuple[int, SidecarUnusable]], ours: bool) -> tuple[Place, Sidecar] | None:
@@ -122,7 +122,7 @@ class Series:
                 continue
             if disk.exists(there.sidecar, self._directory):
                 disk.set_aside(there.sidecar, self._directory)
-            known = sidecar.recovered(self._key, size, f"the sidecar could not be used: {fault}")
+            known = history.recovered(self._key, size, f"the sidecar could not be used: {fault}")
             if size == 0 and not fault.key:
                 known = replace(known, state="waiting", troubles=())
             return there, self._write(there, known)

@@ -2,33 +2,23 @@
 
 from __future__ import annotations
 
-import contextlib
-import hashlib
-import os
-import time
 from dataclasses import dataclass, field
-from typing import Literal, NamedTuple
+from typing import Literal
 
 from msgspec.structs import replace
 
 from logstreamer.errors import OffsetMismatch, StoreError
-from logstreamer.store import disk, sidecar
+from logstreamer.store import disk, history, sidecar
+from logstreamer.store.data_file import DataFile, FileChanged, Fingerprint
 from logstreamer.store.digests import Digests
 from logstreamer.store.layout import Place, Root
 from logstreamer.store.record import StreamRecord
-from logstreamer.store.sidecar import Run, Segment, Sidecar, Trouble
+from logstreamer.store.sidecar import Segment, Sidecar
 
 HEAD_SIZE = 1024
 ANCHOR_SIZE = 64
 
 SegmentReason = Literal["start", "rotated", "truncated", "gap"]
-
-
-class Fingerprint(NamedTuple):
-    """SHA-256 of *length* bytes."""
-
-    length: int
-    digest: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +41,12 @@ class SegmentState:
 
 @dataclass(slots=True)
 class Shelf:
-    """What the streams of one store share."""
+    """What the streams of one store share.
+
+    Args:
+        writer: names the receiver in what it writes.
+        open: the streams by path.
+    """
 
     root: Root
     descriptors: disk.Descriptors
@@ -71,16 +66,16 @@ class StreamFile:
         self._shelf = shelf
         self._place = place
         self._known = known
-        self._unwritten = False  # self._known differs from the file, e.g. because the disk was full
-        self._torn = False  # the file may be longer than durable, by bytes of a failed append
-        self._refused = ""  # why no bytes may be written any more
+        self._unwritten = False  # known is newer than the sidecar, because the disk was full
         self._closed = False
-        self._identity: tuple[int, int] | None = None
-        status = os.fstat(self._fd())
-        self.durable = status.st_size
-        self._modified = status.st_mtime
-        self._digests = Digests(self._read)
+        self._data = DataFile(shelf.root, place, shelf.descriptors)
+        self._digests = Digests(self._data.read)
         self._watch()
+
+    @property
+    def durable(self) -> int:
+        """Size of the stored file in bytes: the offset at which it continues."""
+        return self._data.size
 
     @property
     def path(self) -> str:
@@ -104,17 +99,18 @@ class StreamFile:
 
     def record(self) -> StreamRecord:
         """What is known now, the state included."""
-        return StreamRecord.of(self._known, self._place, self.durable, self._modified, believed=True)
+        return StreamRecord.of(self._known, self._place, self.durable, self._data.modified, believed=not self._closed)
 
     def resume_point(self) -> SegmentState | None:
         """Where a sender continues: at `durable`, in this segment; None if there is none yet."""
+        self._check_open()
         if not self._known.segments:
             return None
         last = self._known.segments[-1]
         held = self.durable - last.offset
-        head = self._fingerprint(last.offset, min(held, HEAD_SIZE))
-        anchor_length = min(held, ANCHOR_SIZE)
-        anchor = self._fingerprint(self.durable - anchor_length, anchor_length)
+        tail = min(held, ANCHOR_SIZE)
+        head = self._data.fingerprint(last.offset, min(held, HEAD_SIZE))
+        anchor = self._data.fingerprint(self.durable - tail, tail)
         return SegmentState(last.offset, last.source, last.source_offset, head, anchor)
 
     def begin_run(self, run: str) -> int:
@@ -131,43 +127,43 @@ class StreamFile:
         if runs and runs[-1].run == run and runs[-1].end is None:
             self._enter_state("live", "")
             return runs[-1].start
-        begun = Run(_text(run, "run"), self.durable, sidecar.now())
-        self._commit(self._in_state("live", "", runs=(*self._runs_ended("", f"run {run} took over"), begun)))
+        self._commit(history.in_state(history.run_begun(self._known, run, self.durable), "live", ""))
         self._watch()
-        return begun.start
+        return self.durable
 
     def start_segment(
-        self, offset: int, source: str, source_offset: int, reason: SegmentReason, lost: int | None, detail: str
+        self,
+        offset: int,
+        source: str,
+        source_offset: int,
+        reason: SegmentReason,
+        lost: int | None = 0,
+        detail: str = "",
     ) -> None:
         """What is appended from now on comes from another source, or from another place of it.
 
         The same start as the last one is ignored: a sender repeats it after a cut.
+
+        Args:
+            lost: bytes known to be lost right before it; None: unknown how many. Anything but 0 is a gap.
 
         Raises:
             OffsetMismatch: *offset* is not `durable`.
             StoreError: nothing has changed, the call may be repeated; `DiskFull` where that is the reason.
         """
         self._check_writable()
-        started = Segment(
-            offset,
-            _text(source, "source"),
-            source_offset,
-            reason,
-            lost,
-            _text(detail, "detail"),
-            at=sidecar.now(),
-        )
-        segments = self._known.segments
-        if segments and segments[-1].same_start(started):
+        source, detail = history.text(source, "source"), history.text(detail, "detail")
+        started = Segment(offset, source, source_offset, reason, lost, detail, at=sidecar.now())
+        if self._known.segments and self._known.segments[-1].same_start(started):
             return
         self._check_offset(offset)
         if source_offset < 0 or (lost is not None and lost < 0):
-            raise StoreError(f"segment of {self.path} has a negative offset or loss")
+            raise StoreError(f"a segment of {self.path} has a negative offset or loss")
         if self._shelf.fsync:
             self.sync()  # the sidecar must not reach the disk before the bytes that it closes a segment over
         # Written before the first byte of the segment: a crash in between leaves an empty segment, which is true.
         # The other order would leave its first bytes in the segment before it.
-        self._commit(replace(self._known, segments=(*self._segments_closed(), started)))
+        self._commit(history.segment_started(self._segment_closed(), started))
         self._watch()
 
     def append(self, offset: int, payload: bytes | memoryview) -> int:
@@ -178,40 +174,29 @@ class StreamFile:
         Raises:
             OffsetMismatch: *offset* is not `durable`.
             DiskFull: nothing of it was kept; it may be offered again later.
-            StoreError: there is no segment yet, or the stored file was changed by somebody else.
+            StoreError: there is no segment yet, or the stored file was changed by somebody else (then nothing more is
+                taken until the stream is closed and opened again).
         """
         self._check_writable()
         self._check_offset(offset)
         if not self._known.segments:
             raise StoreError(f"bytes for {self.path} before its first segment")
-        fd = self._fd()
-        self._check_end(fd)
         try:
-            disk.write_all(fd, payload)
-        except OSError as error:
-            # What was written of it goes again, if it can; if not, the next append tries once more. Nobody was told
-            # that these bytes are durable.
-            self._torn = True
-            with contextlib.suppress(OSError):
-                self._cut_torn(fd)
-            raise disk.store_error(error, f"write {self.path}") from error
+            self._data.append(payload)
+        except FileChanged as error:
+            self._note(error)
+            raise
         self._digests.update(offset, payload)
-        self.durable = offset + len(payload)
-        self._modified = time.time()
-        return self.durable
+        return self._data.size
 
     def sync(self) -> None:
         """Return when all appended bytes are on the disk.
 
         Raises:
-            StoreError: they may not be. Nothing more is written then: after a failed fsync the kernel forgets which
-                bytes it did not write, so a second one would succeed and prove nothing.
+            StoreError: they may not be; the stream takes no more bytes until it is closed and opened again.
         """
-        try:
-            disk.sync_data(self._fd())
-        except OSError as error:
-            self._refused = f"{self.path} could not be put on the disk"
-            raise disk.store_error(error, f"put {self.path} on the disk") from error
+        self._check_open()
+        self._data.sync()
 
     def check_run_digest(self, start: int, digest: bytes) -> bool:
         """Whether *digest* is the xxh3-128 of the bytes [start, durable).
@@ -219,10 +204,8 @@ class StreamFile:
         Cheap while the run was watched from its start; after a restart of the receiver the bytes are read again, see
         `catch_up`.
         """
-        if not 0 <= start <= self.durable:
-            return False
-        with disk.ours(f"read {self.path}"):
-            return self._digests.digest(start, self.durable) == digest
+        self._check_open()
+        return 0 <= start <= self.durable and self._digests.digest(start, self.durable) == digest
 
     def catch_up(self, limit: int | None = None) -> int:
         """Read at most *limit* of the bytes that no running digest has seen (None: all); return how many are left.
@@ -230,8 +213,8 @@ class StreamFile:
         Only after a restart is there anything to do. Called now and then with a limit, it spares `finish` and
         `start_segment` a long read at an inconvenient time.
         """
-        with disk.ours(f"read {self.path}"):
-            return self._digests.catch_up(self.durable, limit)
+        self._check_open()
+        return self._digests.catch_up(self.durable, limit)
 
     def finish(self) -> None:
         """The stream has ended: digests are written, and it never changes again. A second call does nothing.
@@ -239,25 +222,19 @@ class StreamFile:
         Raises:
             StoreError: it is not finished; the call may be repeated. `DiskFull` where that is the reason.
         """
+        self._check_open()
         if self.finished:
             return
-        self._check_writable()
-        self._check_end(self._fd())
+        try:
+            self._data.check_end()
+        except FileChanged as error:
+            self._note(error)
+            raise
         if self._shelf.fsync:
             self.sync()
         self.catch_up()
-        done = self._in_state(
-            "finished",
-            "",
-            runs=self._runs_ended("OK", ""),
-            segments=self._segments_closed(),
-            finished=sidecar.now(),
-            digest=self._hex_digest(0),
-        )
-        self._commit(done)
-        # Only a help against accidents, and for finding out without a sidecar that the stream had ended.
-        with contextlib.suppress(OSError):
-            disk.make_read_only(self._fd())
+        self._commit(history.finished(self._segment_closed(), self.durable, self._hex_digest(0)))
+        self._data.make_read_only()
 
     def end_run(self, rc: str, reason: str) -> None:
         """The run has ended otherwise (timeout, abort); the stream may be continued by another.
@@ -265,11 +242,10 @@ class StreamFile:
         The state becomes "dead" for TIMEOUT and "failed" for everything else. Kept in memory where the disk is full.
         """
         self._check_open()
-        if self.finished:
-            return
-        state = "dead" if rc == "TIMEOUT" else "failed"
-        ended = self._runs_ended(_text(rc, "rc"), _text(reason, "reason"))
-        self._commit_if_room(self._in_state(state, f"{rc} {reason}".strip(), runs=ended))
+        if not self.finished:
+            known = history.run_ended(self._known, self.durable, rc, reason)
+            state = "dead" if rc == "TIMEOUT" else "failed"
+            self._commit_if_room(history.in_state(known, state, f"{rc} {reason}".strip()))
 
     def set_state(self, state: str, detail: str = "") -> None:
         """Keep *state* (live, quiet, disk full, ...) on disk; free if it is the state already.
@@ -279,24 +255,24 @@ class StreamFile:
         """
         self._check_open()
         if not self.finished:
-            self._enter_state(_text(state, "state"), _text(detail, "detail"))
+            self._enter_state(state, detail)
 
     def close(self) -> None:
         """Forget the stream; it stays as it is and can be opened again. A second call does nothing.
 
-        With `Store(fsync=True)` the bytes are put on the disk first, and a failure of that is a StoreError, after
-        closing.
+        Raises:
+            StoreError: with `Store(fsync=True)`, the bytes could not be put on the disk. It is closed all the same.
         """
         if self._closed:
             return
         try:
-            if not self._refused and not self.finished:
+            if not self.finished:
                 if self._shelf.fsync:
                     self.sync()
                 self._commit_if_room(self._known, writer="")  # nobody keeps the state up from here on
         finally:
             self._closed = True
-            self._shelf.descriptors.drop(self.path)
+            self._data.close()
             self._shelf.open.pop(self.path, None)
 
     # -- checks
@@ -307,100 +283,40 @@ class StreamFile:
 
     def _check_writable(self) -> None:
         self._check_open()
-        if self._refused:
-            raise StoreError(self._refused)
         if self.finished:
             raise StoreError(f"{self.path} is finished and never changes again")
+        self._data.check_usable()
 
     def _check_offset(self, offset: int) -> None:
         if offset != self.durable:
             raise OffsetMismatch(self.durable, offset)
 
-    def _check_end(self, fd: int) -> None:
-        """Before every write: one fstat, some 1 us, finds a stored file that an operator's tool cut or removed."""
-        if self._torn:
-            with disk.ours(f"write {self.path}"):
-                self._cut_torn(fd)
-        status = os.fstat(fd)
-        if status.st_size == self.durable and status.st_nlink == 1:
-            return
-        self._refused = f"{self.path} was changed or removed by somebody else"
-        if status.st_size > self.durable:  # shorter is found and recorded when the stream is opened again
-            detail = f"{status.st_size - self.durable} bytes at {self.durable} are not from the sender"
-            trouble = Trouble("longer", status.st_size, detail, sidecar.now())
-            self._commit_if_room(replace(self._known, troubles=(*self._known.troubles, trouble)))
-        raise StoreError(self._refused)
+    def _note(self, error: FileChanged) -> None:
+        """Keep a trouble about foreign bytes; a shorter file is found, and noted, when it is opened again."""
+        if error.size > error.expected:
+            detail = f"{error.size - error.expected} bytes from offset {error.expected} on are not from the sender"
+            self._commit_if_room(history.troubled(self._known, "longer", error.size, detail))
 
-    def _cut_torn(self, fd: int) -> None:
-        disk.truncate(fd, self.durable)
-        self._torn = False
-
-    # -- the file
-
-    def _fd(self) -> int:
-        return self._shelf.descriptors.get(self.path, self._open_file)
-
-    def _open_file(self) -> int:
-        self._check_open()
-        with disk.ours(f"open {self.path}"):
-            flags = os.O_RDONLY if self.finished else os.O_RDWR | os.O_APPEND
-            fd = self._shelf.root.open_file(self._place, flags)
-        status = os.fstat(fd)
-        identity = (status.st_dev, status.st_ino)
-        if self._identity not in (None, identity):
-            os.close(fd)
-            self._refused = f"{self.path} was replaced by somebody else"
-            raise StoreError(self._refused)
-        self._identity = identity
-        return fd
-
-    def _read(self, offset: int, limit: int) -> bytes:
-        block = os.pread(self._fd(), limit, offset)
-        if not block:
-            raise StoreError(f"{self.path} ends at {offset}, but had {self.durable} bytes")
-        return block
-
-    def _fingerprint(self, offset: int, length: int) -> Fingerprint:
-        data = b""
-        with disk.ours(f"read {self.path}"):
-            while len(data) < length:
-                data += self._read(offset + len(data), length - len(data))
-        return Fingerprint(length, hashlib.sha256(data).digest())
-
-    # -- the sidecar
+    # -- digests and the sidecar
 
     def _watch(self) -> None:
         """Keep digests of the whole file, the last run and the last segment."""
-        starts = [0]
-        starts += [run.start for run in self._known.runs[-1:]]
-        starts += [segment.offset for segment in self._known.segments[-1:]]
-        self._digests.watch(*starts)
+        runs = [run.start for run in self._known.runs[-1:]]
+        segments = [segment.offset for segment in self._known.segments[-1:]]
+        self._digests.watch(0, *runs, *segments)
 
     def _hex_digest(self, start: int) -> str:
-        with disk.ours(f"read {self.path}"):
-            return self._digests.digest(start, self.durable).hex()
+        return self._digests.digest(start, self.durable).hex()
 
-    def _segments_closed(self) -> tuple[Segment, ...]:
+    def _segment_closed(self) -> Sidecar:
         if not self._known.segments:
-            return ()
-        *before, last = self._known.segments
-        return (*before, replace(last, end=self.durable, digest=self._hex_digest(last.offset)))
-
-    def _runs_ended(self, rc: str, reason: str) -> tuple[Run, ...]:
-        if not self._known.runs or self._known.runs[-1].end is not None:
-            return self._known.runs
-        *before, last = self._known.runs
-        return (*before, replace(last, end=self.durable, ended=sidecar.now(), rc=rc, reason=reason))
-
-    def _in_state(self, state: str, detail: str, **changes: object) -> Sidecar:
-        known = self._known
-        since = known.since if known.state == state else sidecar.now()
-        return replace(known, state=state, state_detail=detail, since=since, **changes)
+            return self._known
+        return history.segment_closed(self._known, self.durable, self._hex_digest(self._known.segments[-1].offset))
 
     def _enter_state(self, state: str, detail: str) -> None:
         known = self._known
         if (known.state, known.state_detail, known.writer) != (state, detail, self._shelf.writer) or self._unwritten:
-            self._commit_if_room(self._in_state(state, detail))
+            self._commit_if_room(history.in_state(known, state, detail))
 
     def _commit_if_room(self, known: Sidecar, writer: str | None = None) -> None:
         try:
@@ -417,12 +333,3 @@ class StreamFile:
             disk.replace(self._place.sidecar, sidecar.encode(known), directory, fsync=shelf.fsync)
         self._known = known
         self._unwritten = False
-
-
-def _text(value: str, what: str) -> str:
-    """*value* if JSON can carry it; it comes from a peer."""
-    try:
-        value.encode()
-    except UnicodeEncodeError as error:
-        raise StoreError(f"{what} {value!r} is not valid Unicode") from error
-    return value

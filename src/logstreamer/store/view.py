@@ -11,7 +11,7 @@ from typing import Protocol, Self
 
 import msgspec
 
-from logstreamer.store import disk, layout, sidecar
+from logstreamer.store import disk, history, layout, sidecar
 from logstreamer.store.follow import Reader
 from logstreamer.store.layout import Place, Root
 from logstreamer.store.record import StreamRecord
@@ -92,7 +92,7 @@ class Scanner:
             if isinstance(known, str):
                 return None
             size, modified = 0, 0.0
-        known = sidecar.recovered("", size, known) if isinstance(known, str) else sidecar.reconcile(known, size)
+        known = history.recovered("", size, known) if isinstance(known, str) else history.reconcile(known, size)
         believed = bool(writer) and known.writer == writer
         return StreamRecord.of(known, place, size, modified, believed=believed)
 
