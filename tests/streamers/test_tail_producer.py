@@ -6,7 +6,7 @@ import pytest
 
 from logstreamer.apis.shareable import ReturnCode, make_reply
 from logstreamer.apis.streaming import PayloadKey
-from logstreamer.streamers.drain import DRAIN_POLLS
+from logstreamer.drain import DRAIN_POLLS
 from streamers.fakes import TailBench, acknowledged, data_of, not_ready, ok
 
 DATA = {PayloadKey.DATA: b"line 1\n", PayloadKey.SIZE: 7, PayloadKey.EOF: False}
@@ -198,7 +198,7 @@ def test_the_bound_counts_the_writer_not_the_link(caplog):
     assert len(sent) <= 5000 + 10 * 10
     left = [record for record in caplog.records if record.levelno == logging.WARNING]
     assert len(left) == 1
-    assert f"{bench.feed.look(0.0)} bytes that came later are not sent" in left[0].getMessage()
+    assert f"{bench.feed.look(0.0)} bytes that came too late are not sent" in left[0].getMessage()
 
 
 # Bootstrap tolerance

@@ -6,7 +6,7 @@ import logging
 import os
 
 from logstreamer.sender import FollowSpec
-from logstreamer.tail import Follower, SegmentStart, create_wakeup
+from logstreamer.tail import Follower, SegmentStart, Watch, create_wakeup
 
 _logger = logging.getLogger(__name__)
 
@@ -27,7 +27,7 @@ class FileFeed:
         self._follower = Follower(follow.path, now=now, poll_interval=follow.poll_interval)
         self._cursor = self._follower.cursor(None, now)
         self._wakeup = create_wakeup()
-        self._wakeup.watch(follow.path)
+        self._watches: dict[str, Watch] = {}
         self._losses = 0
         self._lost_bytes = 0
         if not os.path.exists(follow.path):
@@ -36,11 +36,12 @@ class FileFeed:
     def read(self, limit: int, now: float) -> bytes | None:
         """The next bytes (1 to *limit*), or None: nothing new."""
         due = self._follower.get_timer()
-        if due is not None and due <= now:
+        is_fresh = due is not None and due <= now
+        if is_fresh:
             self._follower.poll(now)
         data = self._read_bytes(limit, now)
-        if data is None:
-            self._follower.poll(now)  # the cursor goes no further than the last poll has seen
+        if data is None and not is_fresh:  # the cursor goes no further than the last poll has seen
+            self._follower.poll(now)
             data = self._read_bytes(limit, now)
         return data
 
@@ -51,6 +52,7 @@ class FileFeed:
 
     def wait(self, timeout: float, now: float) -> None:
         """Sleep *timeout* seconds (>= 0), less when the file changed or the follower wants to look at it."""
+        self._watch_directories()
         due = self._follower.get_timer()
         if due is not None:
             timeout = min(timeout, max(0.0, due - now))
@@ -64,6 +66,14 @@ class FileFeed:
         self._wakeup.close()
         self._cursor.close()
         self._follower.close()
+
+    def _watch_directories(self) -> None:
+        wanted = self._follower.directories()
+        for directory in self._watches.keys() - wanted:
+            self._watches.pop(directory).close()
+        for directory in wanted - self._watches.keys():
+            self._watches[directory] = self._wakeup.watch(directory, self._follower.wake)
+        self._wakeup.refresh()
 
     def _read_bytes(self, limit: int, now: float) -> bytes | None:
         while isinstance(item := self._cursor.read(limit, now), SegmentStart):

@@ -13,6 +13,7 @@ MAX_THREADS = 8
 """Most threads of one watcher; more than one exists only while `on_expired` calls are running."""
 
 _LONGEST_WAIT = 3600.0
+_LINGER = 5.0  # streams of short life, one after the other, need not make a thread each
 
 _logger = logging.getLogger(__name__)
 
@@ -75,7 +76,7 @@ class IdleClock:
 
 
 class IdleWatcher:
-    """Looks after all idle clocks of the process with one daemon thread, which ends when there are none.
+    """Looks after all idle clocks of the process with one daemon thread, which ends a few seconds after the last.
 
     A message costs no work here: a clock is looked at only when it could have expired, and put back when it has not.
     The thread that finds an expired clock runs its `on_expired` itself, and another takes over the watch meanwhile, so
@@ -144,7 +145,7 @@ class IdleWatcher:
 
     def _next_expired(self) -> Callable[[], object] | None:
         with self._changed:
-            while self._heap:
+            while self._heap or self._lingers():
                 left = self._heap[0][0] - self._monotonic()
                 if left > 0:
                     self._changed.wait(min(left, _LONGEST_WAIT))
@@ -159,6 +160,10 @@ class IdleWatcher:
             self._is_watched = False
             self._threads -= 1
             return None
+
+    def _lingers(self) -> bool:
+        self._changed.wait(_LINGER)
+        return bool(self._heap)
 
 
 WATCHER = IdleWatcher()

@@ -10,11 +10,17 @@ from typing import Any, Protocol
 
 from logstreamer.apis.context import FLContext
 from logstreamer.apis.shareable import Shareable
+from logstreamer.drain import Drain
 from logstreamer.sender import FollowSpec
 from logstreamer.streamers.chunk import Chunk
 from logstreamer.streamers.delivery import Delivery
-from logstreamer.streamers.drain import Drain
 from logstreamer.streamers.producer import ChunkProducer, is_aborted
+
+UNREADABLE_SECONDS = 5.0
+"""How long after a stop we wait for bytes that are known to be there but cannot be read yet.
+
+They may lie in a file that was just put in the place of another, which is watched for a last line first.
+"""
 
 _logger = logging.getLogger(__name__)
 
@@ -76,6 +82,7 @@ class LogTailProducer(ChunkProducer):
         self._offset = 0
         self._last_sent = monotonic()
         self._drain: Drain | None = None
+        self._unreadable_since: float | None = None
 
     def produce(self, stream_ctx: dict[str, Any], fl_ctx: FLContext) -> tuple[Shareable, float]:
         """The next message; blocks until there are bytes, a heartbeat is due or the stream has come to its end."""
@@ -106,16 +113,16 @@ class LogTailProducer(ChunkProducer):
         while True:
             now = self._monotonic()
             if self._is_cut_off(feed, now):
-                return Chunk(self._offset, eof=True)
+                return self._end(feed, now)
             data = feed.read(self.follow.chunk_size, now)
             # Only after the read: a run may be aborted before its last lines are written, and they count.
             if self._drain is None and self._is_stopping(fl_ctx):
                 self._drain = Drain(now, self.follow.poll_interval)
             if data:
                 return self._data_chunk(data)
-            pause = self._drain.saw_nothing(now) if self._drain else self.follow.poll_interval
+            pause = self._until_next_read(feed, now)
             if pause == 0.0:
-                return Chunk(self._offset, eof=True)
+                return self._end(feed, now)
             silence = now - self._last_sent
             if silence >= self.follow.liveness_interval:
                 return Chunk(self._offset, heartbeat=True)
@@ -124,19 +131,31 @@ class LogTailProducer(ChunkProducer):
     def _data_chunk(self, data: bytes) -> Chunk:
         chunk = Chunk(self._offset, data)
         self._offset = chunk.end
+        self._unreadable_since = None
         if self._drain:
             self._drain.saw_data()
         return chunk
+
+    def _until_next_read(self, feed: Feed, now: float) -> float:
+        """After an empty read: seconds until the next one; 0.0: it was the last."""
+        if self._drain is None:
+            return self.follow.poll_interval
+        pause = 0.0 if self.follow.stop_at_eof else self._drain.saw_nothing(now)
+        if pause > 0.0 or feed.look(now) == 0:
+            return pause
+        if self._unreadable_since is None:
+            self._unreadable_since = now
+        left = self._unreadable_since + UNREADABLE_SECONDS - now
+        return max(0.0, min(left, self.follow.poll_interval))
 
     def _is_cut_off(self, feed: Feed, now: float) -> bool:
         if self._drain is None:
             return False
         if self._drain.needs_goal(now):
             self._drain.set_goal(self._offset + feed.look(now))
-        if not self._drain.is_cut_off(self._offset):
-            return False
+        return self._drain.is_cut_off(self._offset)
+
+    def _end(self, feed: Feed, now: float) -> Chunk:
         if left := feed.look(now):
-            _logger.warning(
-                "%s: the file still grows long after the stop; %d bytes that came later are not sent", self._name, left
-            )
-        return True
+            _logger.warning("%s: stopped, but %d bytes that came too late are not sent", self._name, left)
+        return Chunk(self._offset, eof=True)
