@@ -6,12 +6,12 @@ import enum
 import logging
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 from logstreamer.apis.shareable import ReturnCode
 from logstreamer.errors import LogStreamerError, NameRefused, RemoteProtocolError, StoreError
 from logstreamer.protocol.codec import ENCODINGS
-from logstreamer.protocol.frames import Abort, Data, Eof, Frame, Heartbeat, Open, Reject, Segment
+from logstreamer.protocol.frames import Abort, Data, Eof, Frame, Heartbeat, Open, Reject, Reply, Segment
 from logstreamer.protocol.receiver import ReceiverProtocol, ReceiverState
 from logstreamer.sinks import GO_ON, Begun, NotReady, Sink, Verdict
 
@@ -43,7 +43,9 @@ class Outlet(Protocol):
 class FrameSource(Protocol):
     """Who has frames to send."""
 
-    encoding: str
+    @property
+    def encoding(self) -> str:
+        """How their payloads are encoded."""
 
     def next_frame(self, now: float) -> Frame | None: ...
 
@@ -103,11 +105,12 @@ class Inbound:
         self.stream = 0
         self._opening: Open | None = None  # the Open that is not answered yet
         self._rejection: Reject | None = None
-        self._last_reply: Any = None
+        self._last_reply: Reply | None = None
         self._jobs: deque[Work] = deque()
         self._working = False
         self._retry_at: float | None = None
         self._reason = ""
+        self._last_words: Callable[[], None] | None = None
 
     @property
     def state(self) -> InboundState:
@@ -233,18 +236,25 @@ class Inbound:
         self.trouble = ""
         if isinstance(job, Data):
             protocol.written(job.end)
-        for reply in verdict.replies:
-            self._last_reply = reply
-            protocol.reply(reply)
         if isinstance(job, Eof) and verdict.rc in (None, ReturnCode.OK):
-            protocol.finished()
-            self.end(ReturnCode.OK, "")
+            self.end(ReturnCode.OK, "", protocol.finished)
         elif isinstance(job, Abort):
             self.end(job.rc, job.reason)
+        elif verdict.rc is not None and verdict.replies:
+            self.end(verdict.rc, verdict.reason, lambda: self._reply_and_close(protocol, verdict.replies))
         elif verdict.rc is not None:
-            if verdict.replies:
-                protocol.close()  # the last reply has told the sender
             self.end(verdict.rc, verdict.reason)
+        else:
+            self._reply(protocol, verdict.replies)
+
+    def _reply(self, protocol: ReceiverProtocol, replies: Sequence[Reply]) -> None:
+        for reply in replies:
+            self._last_reply = reply
+            protocol.reply(reply)
+
+    def _reply_and_close(self, protocol: ReceiverProtocol, replies: Sequence[Reply]) -> None:
+        self._reply(protocol, replies)
+        protocol.close()  # the last reply has told the sender
 
     def _stall(self, job: Work, error: StoreError) -> None:
         if not self.trouble:
@@ -305,23 +315,35 @@ class Inbound:
         self._opening = None
         self.end(rc, str(error))
 
-    def end(self, rc: str, reason: str) -> None:
-        """The run is over; whoever says so first wins. Tells the sender, and the sink once it is free."""
+    def end(self, rc: str, reason: str, last_words: Callable[[], None] | None = None) -> None:
+        """The run is over; whoever says so first wins.
+
+        The sink is told first and the sender after it: when the sender knows, the callbacks have been called.
+
+        Args:
+            last_words: tells the sender; an Abort by default.
+        """
         if self.rc is not None:
             return
-        self.rc = rc
+        self.rc, self._reason = rc, reason
+        self._last_words = last_words
         self._jobs.clear()
-        if self.protocol is not None and self.protocol.state is not ReceiverState.OVER:
-            self.protocol.abort(rc, reason[:1000])
-        self._reason = reason
-        self._flush()
+        self._on_change(self)
         if not self._working:
             self._end_sink()
 
     def _end_sink(self) -> None:
         rc, reason = self.rc or ReturnCode.ERROR, self._reason
         self._working = True
-        self._runner.submit(lambda: self._sink.end(rc, reason), lambda _: self._on_over(self))
+        self._runner.submit(lambda: self._sink.end(rc, reason), lambda _: self._ended(rc, reason))
+
+    def _ended(self, rc: str, reason: str) -> None:
+        if self._last_words is not None:
+            self._last_words()
+        elif self.protocol is not None and self.protocol.state is not ReceiverState.OVER:
+            self.protocol.abort(rc, reason[:1000])
+        self._flush()
+        self._on_over(self)
 
     # -- time
 

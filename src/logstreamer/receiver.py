@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterable
 from logstreamer.apis.shareable import ReturnCode
 from logstreamer.errors import RemoteProtocolError
 from logstreamer.inbound import Farewell, Inbound, Outlet, Runner
-from logstreamer.protocol.agenda import Agenda
 from logstreamer.protocol.frames import VERSION, Frame, Open, Reject, StreamKey
 from logstreamer.sinks import Sink
 
@@ -31,13 +30,14 @@ StreamId = tuple[str, StreamKey]
 
 
 class Receiver:
-    """The table of live runs: attaches connections to them, fences older ones off, keeps their one timer.
+    """The table of live runs: attaches connections to them and fences older ones off.
 
     Lives on the engine's loop.
 
     Args:
         open_sink: who takes a stream.
         later: runs a function on the engine's loop, from any thread.
+        watch: looks at a run's timer (again): its `handle_timer` is called when it asks for it.
     """
 
     def __init__(
@@ -47,16 +47,17 @@ class Receiver:
         runner: Runner,
         clock: Callable[[], float],
         later: Callable[[Callable[[], None]], None],
+        watch: Callable[[Inbound], None],
     ) -> None:
         self._open_sink = open_sink
         self._runner = runner
         self._clock = clock
         self._later = later
+        self._watch = watch
         self._live: dict[StreamId, Inbound] = {}
         self._waiting: dict[StreamId, tuple[Outlet, int, Open]] = {}  # Opens that wait for an older run's end
         self._on_outlet: dict[Outlet, dict[int, Inbound]] = {}
         self._opened: dict[Outlet, int] = {}  # the highest stream id each connection has opened
-        self._agenda: Agenda[Inbound] = Agenda()
 
     # -- connections and frames
 
@@ -131,7 +132,7 @@ class Receiver:
 
     def _over(self, inbound: Inbound) -> None:
         key = (inbound.site, inbound.key)
-        self._agenda.set(inbound, None)
+        self._watch(inbound)
         if self._live.get(key) is inbound:
             del self._live[key]
         streams = self._on_outlet.get(inbound.outlet, {}) if inbound.outlet is not None else {}
@@ -140,9 +141,6 @@ class Receiver:
         waiting = self._waiting.pop(key, None)
         if waiting is not None:
             self._open(*waiting)
-
-    def _watch(self, inbound: Inbound) -> None:
-        self._agenda.set(inbound, inbound.get_timer())
 
     # -- all of them
 
@@ -154,13 +152,3 @@ class Receiver:
         """End every run as aborted; each stream's callback is told."""
         for inbound in list(self._live.values()):
             inbound.end(ReturnCode.TASK_ABORTED, reason)
-
-    def get_timer(self) -> float | None:
-        """When `handle_timer` wants to be called, or None."""
-        return self._agenda.next_time()
-
-    def handle_timer(self, now: float) -> None:
-        """Do what is due."""
-        for inbound in self._agenda.pop_due(now):
-            inbound.handle_timer(now)
-            self._watch(inbound)

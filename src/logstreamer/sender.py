@@ -295,6 +295,12 @@ class Lane:
             self.close()
             self._on_over(self)
 
+    def abandon(self, rc: str, reason: str) -> None:
+        """Nobody sends any more: without an outcome yet, this target has failed."""
+        if self.outcome is None:
+            self.protocol.abort(rc, reason)
+            self._end(make_reply(rc, {"reason": reason, "undelivered": self.undelivered}), reason)
+
     def close(self) -> None:
         """Let go of the file."""
         if self._cursor is not None:
@@ -326,11 +332,11 @@ class Lane:
             self.protocol.send_heartbeat(self.behind, now)
 
     def _give_up(self) -> None:
-        missing = self.undelivered
         where = "could not be reached" if self.state is LaneState.CONNECTING else "acknowledged nothing"
-        reason = f"{self.target} {where} for {GIVE_UP_SECONDS:g} s after the stop; {missing} bytes not delivered"
-        self.protocol.abort(ReturnCode.COMMUNICATION_ERROR, reason)
-        self._end(make_reply(ReturnCode.COMMUNICATION_ERROR, {"reason": reason, "undelivered": missing}), reason)
+        reason = (
+            f"{self.target} {where} for {GIVE_UP_SECONDS:g} s after the stop; {self.undelivered} bytes not delivered"
+        )
+        self.abandon(ReturnCode.COMMUNICATION_ERROR, reason)
 
     def status(self) -> dict[str, Any]:
         """Numbers for a person: state, acked, behind."""

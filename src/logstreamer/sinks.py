@@ -108,6 +108,7 @@ class ConsumerSink:
         trace: how far the stream had come in earlier runs.
         fl_ctx: of the receiving side, with the authenticated peer.
         end_stream: ends this run from outside: `end_stream(rc, fl_ctx)`, from any thread.
+        on_end: `on_end(run, rc)`, called once when the run is over.
     """
 
     blocking = True
@@ -117,30 +118,42 @@ class ConsumerSink:
         registration: Registration,
         trace: CopyTrace,
         fl_ctx: FLContext,
-        end_stream: Callable[[str, FLContext | None], None],
+        end_stream: Callable[[str, object], None],
+        on_end: Callable[[str, str], None],
     ) -> None:
         self._registration = registration
         self._trace = trace
         self._fl_ctx = fl_ctx
         self._end_stream = end_stream
+        self._on_end = on_end
+        self._run = ""
         self._consumer: ObjectConsumer | None = None
         self._ctx: dict[str, Any] = {}
         self._messages: MessageReader | None = None
         self._replies = 0
+        self._idle_timeout = 0.0
 
     def begin(self, frame: Open) -> Begun:
+        self._run = frame.run
+        if self._consumer is None:
+            self._consumer = self._get_consumer(frame)
+        return Begun(self._trace.position(), self._trace.durable, self._idle_timeout)
+
+    def _get_consumer(self, frame: Open) -> ObjectConsumer:
         self._ctx = dict(frame.meta)
         self._ctx[StreamContextKey.CHANNEL] = frame.key.channel
         self._ctx[StreamContextKey.TOPIC] = frame.key.topic
         self._ctx[StreamContextKey.END_STREAM] = self._end_stream
         if frame.kind == "objects":
+            if frame.offset > 0:
+                raise EngineError("the consumer that took the first messages is gone")
             self._messages = MessageReader()
         consumer = self._registration.factory.get_consumer(self._ctx, self._fl_ctx)
         if not isinstance(consumer, ObjectConsumer):
             raise EngineError(f"{type(self._registration.factory).__name__} gave no ObjectConsumer: {consumer!r}")
-        self._consumer = consumer
-        idle_timeout = consumer.take_idle_clock() if isinstance(consumer, IdleLimitedConsumer) else 0.0
-        return Begun(self._trace.position(), self._trace.durable, idle_timeout)
+        if isinstance(consumer, IdleLimitedConsumer):
+            self._idle_timeout = consumer.take_idle_clock()
+        return consumer
 
     def position(self) -> Position:
         return self._trace.position()
@@ -173,6 +186,7 @@ class ConsumerSink:
         consumer, registration = self._consumer, self._registration
         if consumer is None:
             return
+        self._on_end(self._run, rc)
         self._ctx[StreamContextKey.RC] = rc
         try:
             consumer.finalize(self._ctx, self._fl_ctx)

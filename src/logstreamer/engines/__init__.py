@@ -1,0 +1,1 @@
+"""Engines: they move frames between sites; what to move, the sessions decide."""

@@ -46,7 +46,6 @@ MIN_COMPRESSED = 128
 _ZSTD = 1
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(Open | Accept | Reject | Segment | Data | Heartbeat | Ack | Eof | Abort | Reply)
-_compressor = zstandard.ZstdCompressor(level=1)
 
 
 def checksum(payload: bytes | memoryview) -> int:
@@ -61,13 +60,19 @@ def encode(stream: int, frame: Frame, encoding: str = "") -> bytes:
         encoding: how to encode a payload: "" or one of ENCODINGS; used where it makes the payload shorter.
 
     Raises:
-        LocalProtocolError: the frame is too large for a message.
+        LocalProtocolError: the frame is too large for a message, or holds what cannot travel.
     """
     if isinstance(frame, Data):
-        return _encode_payload(stream, _encoder.encode((5, frame.offset, frame.checksum)), frame.payload, encoding)
+        header = _encoder.encode((5, frame.offset, frame.checksum, frame.segments))
+        return _encode_payload(stream, header, frame.payload, encoding)
     if isinstance(frame, Reply):
         return _encode_payload(stream, _encoder.encode((10, frame.index, frame.go_on)), frame.payload, encoding)
-    header = _encoder.encode(frame)
+    try:
+        header = _encoder.encode(frame)
+        # What the peer cannot read would cost all streams of the connection; these frames are few and short.
+        _decoder.decode(header)
+    except (msgspec.MsgspecError, TypeError, ValueError, OverflowError, RecursionError) as error:
+        raise LocalProtocolError(f"{type(frame).__name__} that cannot travel: {error}") from error
     if len(header) > MAX_HEADER:
         raise LocalProtocolError(f"{type(frame).__name__} takes {len(header)} bytes, more than {MAX_HEADER}")
     return _PREFIX.pack(stream, 0, len(header)) + header
@@ -78,7 +83,8 @@ def _encode_payload(stream: int, header: bytes, payload: memoryview, encoding: s
         raise LocalProtocolError(f"a payload of {len(payload)} bytes is longer than {MAX_PAYLOAD}")
     flags, body = 0, payload
     if encoding == "zstd" and len(payload) >= MIN_COMPRESSED:
-        packed = _compressor.compress(payload)
+        # Made anew each time: one is not safe to share among threads, and making it takes 10 us.
+        packed = zstandard.ZstdCompressor(level=1).compress(payload)
         if len(packed) < len(payload):
             flags, body = _ZSTD, memoryview(packed)
     return b"".join((_PREFIX.pack(stream, flags, len(header)), header, body))
@@ -117,7 +123,7 @@ def _with_payload(frame: Frame, payload: memoryview, flags: int) -> Frame:
         return Reply(frame.index, frame.go_on, plain)
     if checksum(plain) != frame.checksum:
         raise RemoteProtocolError(f"checksum of the {len(plain)} bytes at {frame.offset} is wrong")
-    return Data(frame.offset, frame.checksum, plain)
+    return Data(frame.offset, frame.checksum, frame.segments, plain)
 
 
 def _decompress(payload: memoryview, flags: int) -> memoryview:
@@ -130,6 +136,7 @@ def _decompress(payload: memoryview, flags: int) -> memoryview:
         size = zstandard.frame_content_size(payload)
         if not 0 <= size <= MAX_PAYLOAD:
             raise RemoteProtocolError(f"a compressed payload announces {size} bytes, more than {MAX_PAYLOAD}")
-        return memoryview(zstandard.ZstdDecompressor().decompress(payload, max_output_size=MAX_PAYLOAD))
+        plain = zstandard.ZstdDecompressor().decompress(payload, max_output_size=MAX_PAYLOAD, allow_extra_data=False)
+        return memoryview(plain)
     except zstandard.ZstdError as error:
         raise RemoteProtocolError(f"bad compressed payload: {error}") from error

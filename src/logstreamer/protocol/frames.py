@@ -80,6 +80,7 @@ class Open(Frame, frozen=True, array_like=True, tag=1):
         kind: "log" for a growing byte sequence, "objects" for messages with replies (see `objects`).
         meta: the stream context.
         encodings: payload encodings the sender can make ("zstd"), best first.
+        attempt: counts this sender's Opens from 1; the Accept that answers says it again.
     """
 
     version: Annotated[int, Meta(ge=0)]
@@ -90,6 +91,7 @@ class Open(Frame, frozen=True, array_like=True, tag=1):
     kind: Kind = "log"
     meta: dict[str, Any] = {}
     encodings: Annotated[list[Name], Meta(max_length=16)] = []
+    attempt: Offset = 0
 
 
 class Accept(Frame, frozen=True, array_like=True, tag=2):
@@ -103,6 +105,7 @@ class Accept(Frame, frozen=True, array_like=True, tag=2):
         segments: how many segments the copy has; the next Segment carries this index.
         segment: the last of them, if any.
         encoding: the payload encoding to use ("" for none).
+        attempt: that of the Open it answers; 0: the receiver does not say.
     """
 
     offset: Offset
@@ -112,6 +115,7 @@ class Accept(Frame, frozen=True, array_like=True, tag=2):
     segments: Offset = 0
     segment: SegmentState | None = None
     encoding: Name = ""
+    attempt: Offset = 0
 
 
 class Reject(Frame, frozen=True, array_like=True, tag=3):
@@ -145,10 +149,14 @@ class Data(Frame, frozen=True, array_like=True, tag=5):
     """Sender: bytes of the stream; *checksum* is XXH3-64 of the payload.
 
     The payload travels behind the header, see `codec`.
+
+    Args:
+        segments: how many segments have begun before these bytes, so that a Segment that was lost on the way shows.
     """
 
     offset: Offset
     checksum: Annotated[int, Meta(ge=0)]
+    segments: Offset
     payload: memoryview = memoryview(b"")
 
     @property
@@ -158,10 +166,15 @@ class Data(Frame, frozen=True, array_like=True, tag=5):
 
 
 class Heartbeat(Frame, frozen=True, array_like=True, tag=6):
-    """Sender: alive; *sent* is the offset reached, *size* the one that everything readable now would reach."""
+    """Sender: alive; *sent* is the offset reached, *size* the one that everything readable now would reach.
+
+    Args:
+        segments: how many segments have begun, as in `Data`.
+    """
 
     sent: Offset
     size: Offset
+    segments: Offset = 0
 
 
 class Ack(Frame, frozen=True, array_like=True, tag=7):
@@ -172,10 +185,15 @@ class Ack(Frame, frozen=True, array_like=True, tag=7):
 
 
 class Eof(Frame, frozen=True, array_like=True, tag=8):
-    """Sender: the stream ends at *offset*; *digest* is XXH3-128 of this run's bytes, empty if unknown."""
+    """Sender: the stream ends at *offset*; *digest* is XXH3-128 of this run's bytes, empty if unknown.
+
+    Args:
+        segments: how many segments have begun, as in `Data`.
+    """
 
     offset: Offset
     digest: Digest = b""
+    segments: Offset = 0
 
 
 class Abort(Frame, frozen=True, array_like=True, tag=9):

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from logstreamer.errors import LocalProtocolError, RemoteProtocolError
 from logstreamer.protocol.codec import checksum
 from logstreamer.protocol.frames import (
+    MAX_NAME,
     Abort,
     Accept,
     Ack,
@@ -79,12 +80,13 @@ class ReceiverProtocol:
 
     # -- the connection
 
-    def attach(self, segment: SegmentState | None, encoding: str, now: float) -> None:
+    def attach(self, segment: SegmentState | None, encoding: str, now: float, attempt: int = 0) -> None:
         """The sender opened the stream (again): tell it where to continue.
 
         Args:
             segment: the last segment of what is durable.
             encoding: how payloads shall be encoded.
+            attempt: that of the Open this answers.
         """
         if self.state is ReceiverState.OVER:
             raise LocalProtocolError("a run that is over cannot be attached")
@@ -93,9 +95,8 @@ class ReceiverProtocol:
         if self.state is ReceiverState.DETACHED:
             self.state = ReceiverState.STREAMING if self._end is None else ReceiverState.ENDING
         self._idle_since = now
-        self._out.append(
-            Accept(self.durable, self.window, self.idle_timeout, self.run_start, self.segments, segment, encoding)
-        )
+        durable, start, segments = self.durable, self.run_start, self.segments
+        self._out.append(Accept(durable, self.window, self.idle_timeout, start, segments, segment, encoding, attempt))
 
     def detach(self) -> None:
         """The connection is gone, or another one took over."""
@@ -138,11 +139,13 @@ class ReceiverProtocol:
             return None
         if self._end is not None:
             raise RemoteProtocolError(f"data up to {frame.end} after the end at {self._end}")
+        if frame.segments != self.segments:
+            raise RemoteProtocolError(f"data of segment {frame.segments}, but {self.segments} arrived")
         if frame.end - self.durable > self.window:
             raise RemoteProtocolError(f"{frame.end - self.durable} bytes in flight, window {self.window}")
         if frame.offset < self.received:
             rest = frame.payload[self.received - frame.offset :]
-            frame = Data(self.received, checksum(rest), rest)
+            frame = Data(self.received, checksum(rest), frame.segments, rest)
         self.received = frame.end
         return frame
 
@@ -160,13 +163,20 @@ class ReceiverProtocol:
         # Frames arrive in order, so a heartbeat that tells of bytes we have not seen means they were lost.
         if frame.sent > self.received:
             raise RemoteProtocolError(f"{frame.sent} bytes were sent, {self.received} arrived")
+        self._check_segments(frame)
         self._ack_due = True
         return frame
+
+    def _check_segments(self, frame: Heartbeat | Eof) -> None:
+        if frame.segments > self.segments:
+            raise RemoteProtocolError(f"{frame.segments} segments were sent, {self.segments} arrived")
 
     def _eof(self, frame: Eof) -> Eof | None:
         if frame.offset != self.received:
             raise RemoteProtocolError(f"end at {frame.offset}, but {self.received} bytes arrived")
+        self._check_segments(frame)
         if self._end is not None:
+            self._ack_due = True
             return None
         self._end = frame.offset
         self.state = ReceiverState.ENDING
@@ -197,13 +207,13 @@ class ReceiverProtocol:
 
     def finished(self) -> None:
         """All up to the end is durable and checked: confirm it."""
-        if self._end is None:
-            raise LocalProtocolError("finished before the end was known")
+        if self._end is None or self.durable != self._end:
+            raise LocalProtocolError(f"finished at {self.durable}, the end is {self._end}")
         self._finish_with(Ack(self.durable, final=True))
 
     def abort(self, rc: str, reason: str) -> None:
         """End the run; the sender is told if it can be."""
-        self._finish_with(Abort(rc, reason))
+        self._finish_with(Abort(rc, reason[:MAX_NAME]))
 
     def close(self) -> None:
         """End the run without a word: the sender knows from a Reply that wants no more."""
@@ -228,7 +238,8 @@ class ReceiverProtocol:
 
     def get_timer(self) -> float | None:
         """When the sender will count as dead if nothing more comes, or None."""
-        if self.idle_timeout <= 0 or self._busy or self.state in (ReceiverState.OVER, ReceiverState.ENDING):
+        # After Eof nothing more is needed from the sender, connected or not: it cannot come too late.
+        if self.idle_timeout <= 0 or self._busy or self._end is not None or self.state is ReceiverState.OVER:
             return None
         return self._idle_since + self.idle_timeout
 

@@ -14,6 +14,7 @@ from logstreamer.errors import LocalProtocolError, RemoteProtocolError
 from logstreamer.protocol.backoff import Backoff
 from logstreamer.protocol.codec import checksum
 from logstreamer.protocol.frames import (
+    MAX_NAME,
     VERSION,
     Abort,
     Accept,
@@ -30,7 +31,7 @@ from logstreamer.protocol.frames import (
     Segment,
     StreamKey,
 )
-from logstreamer.protocol.window import SendWindow
+from logstreamer.protocol.window import MAX_WINDOW, SendWindow
 
 
 class SenderState(enum.Enum):
@@ -46,7 +47,6 @@ class SenderState(enum.Enum):
 
 
 _OVER = frozenset({SenderState.DONE, SenderState.FAILED})
-_ATTACHED = frozenset({SenderState.OPENING, SenderState.WAITING, SenderState.STREAMING, SenderState.ENDING})
 
 ALLOWED: dict[SenderState, frozenset[type[Frame]]] = {
     SenderState.DETACHED: frozenset(),
@@ -59,6 +59,9 @@ ALLOWED: dict[SenderState, frozenset[type[Frame]]] = {
 }
 """Which frames a receiver may send in which state of ours. Frames that crossed ours on the way (an Ack that met our
 second Open, anything after the end) are allowed and have no effect; whatever is not listed is a RemoteProtocolError."""
+
+MIN_HEARTBEAT = 0.01
+"""Least seconds between two heartbeats, however impatient the receiver says it is."""
 
 TRANSIENT = frozenset({"TIMEOUT"})
 """Return codes of Abort after which the stream goes on in a new run."""
@@ -141,6 +144,8 @@ class SenderProtocol:
         self._out: deque[Frame] = deque()
         self._placed = False  # an Accept has said where the stream begins for us
         self._segments = 0
+        self._attempt = 0
+        self._introduced = False  # an Open has left on this connection; nothing may go before it
         self._eof = False
         self._reply_due = False
         self._digest: xxhash.xxh3_128 | None = None
@@ -165,14 +170,27 @@ class SenderProtocol:
     def detach(self) -> None:
         """The connection is gone; what was in flight is sent again on the next one, as far as it is missing there."""
         self._out.clear()
+        self._introduced = False
         self._reopen_at = self._silent_until = None
         if self.state not in _OVER:
             self.state = SenderState.DETACHED
 
     def _open(self, now: float) -> None:
         self._out.clear()
-        acked, segments = self.window.acked, self.window.first_segment(self._segments)
-        self._out.append(Open(VERSION, self.key, self.run, acked, segments, self._kind, self._meta, self._encodings))
+        self._attempt += 1
+        self._out.append(
+            Open(
+                VERSION,
+                self.key,
+                self.run,
+                self.window.acked,
+                self.window.first_segment(self._segments),
+                self._kind,
+                self._meta,
+                self._encodings,
+                self._attempt,
+            )
+        )
         self.state = SenderState.OPENING
         self._reopen_at = None
         self._silent_until = now + self._resync.delay()
@@ -192,7 +210,9 @@ class SenderProtocol:
         self._heard(now)
         match frame:
             case Accept():
-                return self._accepted(frame, now) if self.state is SenderState.OPENING else None
+                # One that answers an earlier Open tells of a place that may have been left since.
+                expected = self.state is SenderState.OPENING and frame.attempt in (0, self._attempt)
+                return self._accepted(frame, now) if expected else None
             case Reject():
                 return self._rejected(frame, now)
             case Ack():
@@ -204,6 +224,8 @@ class SenderProtocol:
         raise LocalProtocolError(f"no rule for {type(frame).__name__}")
 
     def _heard(self, now: float) -> None:
+        if self._reply_due:
+            return  # acks of our heartbeats do not bring back a Reply that was lost
         self._resync.reset()
         if self._silent_until is not None:
             self._silent_until = now + self._resync.delay()
@@ -213,12 +235,12 @@ class SenderProtocol:
         self.encoding = frame.encoding if frame.encoding in self._encodings else ""
         # Rule 7: three heartbeats within the receiver's patience, so that a single late one never looks like death.
         limit = frame.idle_timeout / 3 if frame.idle_timeout > 0 else self._liveness_interval
-        self.heartbeat_interval = min(self._liveness_interval, limit)
+        self.heartbeat_interval = max(MIN_HEARTBEAT, min(self._liveness_interval, limit))
         self._last_beat = now
         self._backoff.reset()
-        if self._holds_all_after(frame):
+        if self._placed and self.window.holds(frame.offset, frame.segments, self._segments):
             self.window.ack(frame.offset)
-            self.window.limit = frame.window
+            self.window.limit = min(frame.window, MAX_WINDOW)
             self._out.extend(self.window.unacked(frame.segments))
             self._rebase_digest(frame)
             if self._eof:
@@ -226,15 +248,10 @@ class SenderProtocol:
             return Resumed(frame)
         self._placed, self._eof = True, False
         self._segments = frame.segments
-        self.window = SendWindow(frame.offset, frame.window)
+        self.window = SendWindow(frame.offset, min(frame.window, MAX_WINDOW))
         self._digest = None
         self._rebase_digest(frame)
         return Positioned(frame)
-
-    def _holds_all_after(self, frame: Accept) -> bool:
-        first = self.window.first_segment(self._segments)
-        in_reach = self.window.acked <= frame.offset <= self.window.sent and first <= frame.segments <= self._segments
-        return self._placed and in_reach
 
     def _rebase_digest(self, frame: Accept) -> None:
         """Let the digest cover [frame.run_start, sent): Eof's digest is of the bytes of the receiver's run."""
@@ -290,7 +307,7 @@ class SenderProtocol:
     def _fail(self, rc: str, reason: str) -> Failed:
         self._out.clear()
         self.state = SenderState.FAILED
-        self._silent_until = None
+        self._reopen_at = self._silent_until = None
         return Failed(rc, reason)
 
     # -- what we say
@@ -313,7 +330,7 @@ class SenderProtocol:
         self._check_streaming("data")
         if not 0 < len(payload) <= self.room:
             raise LocalProtocolError(f"{len(payload)} bytes with room for {self.room}")
-        frame = Data(self.window.sent, checksum(payload), payload)
+        frame = Data(self.window.sent, checksum(payload), self._segments, payload)
         if self._digest is not None:
             self._digest.update(payload)
         self.window.push(frame)
@@ -322,8 +339,15 @@ class SenderProtocol:
 
     def send_heartbeat(self, behind: int, now: float) -> None:
         """Say that we live, and that *behind* more bytes (>= 0) could be read now than were sent."""
-        self._out.append(Heartbeat(self.window.sent, self.window.sent + behind))
+        if self.state not in (SenderState.STREAMING, SenderState.ENDING):
+            raise LocalProtocolError(f"a heartbeat in state {self.state.value}")
+        # It overtakes what waits for room, and tells of no more than has left.
+        sent, segments = self._reached()
+        self._out.appendleft(Heartbeat(sent, self.window.sent + behind, segments))
         self._last_beat = now
+        if self.state is SenderState.ENDING and not any(isinstance(frame, Eof) for frame in self._out):
+            self._queue_eof()  # a lost one would never be missed: its silence looks like a slow disk
+        self._expect_answer(now)
 
     def send_eof(self, now: float) -> None:
         """The stream ends here; it is over when the receiver has confirmed it."""
@@ -333,11 +357,18 @@ class SenderProtocol:
         self._expect_answer(now)
 
     def abort(self, rc: str, reason: str) -> None:
-        """Give the stream up; the receiver is told if it can be."""
-        attached = self.state in _ATTACHED
+        """Give the stream up; the receiver is told if it can be. Nothing happens when it is over already."""
+        if self.state in _OVER:
+            return
         self._fail(rc, reason)
-        if attached:
-            self._out.append(Abort(rc, reason))
+        if self._introduced:
+            self._out.append(Abort(rc, reason[:MAX_NAME]))
+
+    def close(self) -> None:
+        """The stream is over by what both sides know: a Reply that wants no more."""
+        self._out.clear()
+        self.state = SenderState.DONE
+        self._silent_until = None
 
     def expect_reply(self, now: float) -> None:
         """The receiver owes a Reply: its silence is watched from now on."""
@@ -346,11 +377,30 @@ class SenderProtocol:
 
     def next_frame(self) -> Frame | None:
         """The next frame for the connection, or None."""
-        return self._out.popleft() if self._out else None
+        if not self._out or not self._may_leave(self._out[0]):
+            return None
+        frame = self._out.popleft()
+        self._introduced = self._introduced or isinstance(frame, Open)
+        return frame
+
+    def _may_leave(self, frame: Frame) -> bool:
+        # Only bytes sent again into a window that has shrunk may have to wait.
+        return not isinstance(frame, Data) or frame.end - self.window.acked <= self.window.limit
+
+    def _reached(self) -> tuple[int, int]:
+        """Offset and number of segments behind the frames that have left."""
+        offset, segments = self.window.sent, self._segments
+        for frame in reversed(self._out):
+            if isinstance(frame, Data):
+                offset = frame.offset
+            elif isinstance(frame, Segment):
+                segments = frame.index
+        return offset, segments
 
     def _queue_eof(self) -> None:
         self.state = SenderState.ENDING
-        self._out.append(Eof(self.window.sent, self._digest.digest() if self._digest is not None else b""))
+        digest = self._digest.digest() if self._digest is not None else b""
+        self._out.append(Eof(self.window.sent, digest, self._segments))
 
     def _expect_answer(self, now: float) -> None:
         if self._silent_until is None:

@@ -9,6 +9,9 @@ from logstreamer.errors import RemoteProtocolError
 from logstreamer.protocol.codec import checksum
 from logstreamer.protocol.frames import Data, Segment
 
+MAX_WINDOW = 64 << 20
+"""Most bytes held in flight, whatever the receiver allows: memory is not the peer's to give away."""
+
 
 class SendWindow:
     """Unacknowledged bytes of one stream, oldest first, with the segment marks between them.
@@ -61,19 +64,38 @@ class SendWindow:
         """Index of the oldest segment mark held; *following*, the index of the next one, if none is."""
         return next((frame.index for frame in self._held if isinstance(frame, Segment)), following)
 
+    def holds(self, offset: int, segments: int, following: int) -> bool:
+        """Whether a receiver that has the bytes below *offset* and *segments* segments lacks only what is held.
+
+        Args:
+            following: index of the next segment mark.
+        """
+        if not (self.acked <= offset <= self.sent and self.first_segment(following) <= segments <= following):
+            return False
+        # A mark that it lacks, below bytes that it has, could no longer be put where it belongs.
+        marks = (frame for frame in self._held if isinstance(frame, Segment))
+        return all(mark.offset >= offset for mark in marks if mark.index >= segments)
+
     def _is_done(self, frame: Data | Segment) -> bool:
         if isinstance(frame, Data):
             return frame.end <= self.acked
         return frame.offset < self.acked
 
     def unacked(self, segments: int) -> Iterator[Data | Segment]:
-        """What a receiver that has *segments* segments and every acknowledged byte still lacks, in order."""
+        """What a receiver that has *segments* segments and every acknowledged byte still lacks, in order.
+
+        No payload is longer than the limit: a receiver that shrank its window could never take it.
+        """
         for frame in self._held:
             if isinstance(frame, Segment):
                 if frame.index >= segments:
                     yield frame
-            elif frame.offset < self.acked:
-                rest = frame.payload[self.acked - frame.offset :]
-                yield Data(self.acked, checksum(rest), rest)
+            elif frame.offset < self.acked or len(frame.payload) > self.limit:
+                yield from self._pieces(frame)
             else:
                 yield frame
+
+    def _pieces(self, frame: Data) -> Iterator[Data]:
+        for offset in range(max(frame.offset, self.acked), frame.end, self.limit):
+            piece = frame.payload[offset - frame.offset :][: self.limit]
+            yield Data(offset, checksum(piece), frame.segments, piece)

@@ -1,0 +1,63 @@
+"""Outbox: the streams of one connection that have something to send, each in its turn."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+
+from logstreamer.inbound import FrameSource
+from logstreamer.protocol.codec import encode
+
+
+class Outbox:
+    """Pulls frames from the sources that said they are ready, one frame from each in turn.
+
+    Nothing is encoded before the connection has room for it: a slow peer costs one message, whatever the backlog.
+
+    Args:
+        clock: monotonic seconds.
+    """
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._turns: deque[tuple[int, FrameSource]] = deque()
+        self._queued: set[tuple[int, FrameSource]] = set()
+        self._filled = asyncio.Event()
+        self.is_closed = False
+
+    def ready(self, stream: int, source: FrameSource) -> None:
+        """*source* may have frames for *stream*."""
+        turn = (stream, source)
+        if turn not in self._queued:
+            self._queued.add(turn)
+            self._turns.append(turn)
+            self._filled.set()
+
+    def pop(self) -> bytes | None:
+        """The next message, or None when no source has one."""
+        while self._turns:
+            turn = self._turns.popleft()
+            stream, source = turn
+            frame = source.next_frame(self._clock())
+            if frame is None:
+                self._queued.discard(turn)
+                continue
+            self._turns.append(turn)
+            return encode(stream, frame, source.encoding)
+        self._filled.clear()
+        return None
+
+    async def next(self) -> bytes | None:
+        """Wait for the next message; None: the outbox is closed."""
+        while not self.is_closed:
+            message = self.pop()
+            if message is not None:
+                return message
+            await self._filled.wait()
+        return None
+
+    def close(self) -> None:
+        """The connection is over: nothing more is taken from here."""
+        self.is_closed = True
+        self._filled.set()

@@ -1,0 +1,168 @@
+"""Pump: the one loop of an engine. It sleeps, wakes, and calls what is due."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import threading
+import time
+from collections.abc import Awaitable, Callable, Coroutine
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, Protocol, TypeVar
+
+from logstreamer.errors import EngineError
+
+logger = logging.getLogger(__name__)
+
+Result = TypeVar("Result")
+
+WORKERS = 16
+"""Most threads for users' callbacks and slow disks; they are made when needed and serve every stream in turn."""
+
+
+class Timed(Protocol):
+    """Something with a timer."""
+
+    def get_timer(self) -> float | None:
+        """When `handle_timer` wants to be called (monotonic seconds), or None."""
+
+    def handle_timer(self, now: float) -> None: ...
+
+
+class Pump:
+    """An asyncio event loop in a thread of its own, with a few workers for what may block.
+
+    Args:
+        name: for the threads.
+        loop_factory: makes the loop; asyncio's own by default.
+    """
+
+    def __init__(self, name: str, loop_factory: Callable[[], asyncio.AbstractEventLoop] | None = None) -> None:
+        self.loop = (loop_factory or asyncio.new_event_loop)()
+        self._workers = ThreadPoolExecutor(WORKERS, thread_name_prefix=f"{name}-worker")
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+        self._alarms: dict[Timed, asyncio.TimerHandle] = {}
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._closed = threading.Lock()
+        self._stopped = False
+        self._thread.start()
+
+    def _run(self) -> None:
+        asyncio.set_event_loop(self.loop)
+        self.loop.run_forever()
+        self.loop.close()
+
+    @staticmethod
+    def now() -> float:
+        """Monotonic seconds."""
+        return time.monotonic()
+
+    # -- from other threads
+
+    def call(self, function: Callable[[], None]) -> None:
+        """Run *function* on the loop, soon. After `stop` it is dropped."""
+        # The loop may be closed between a check and the call; what comes then has nobody left to care.
+        with contextlib.suppress(RuntimeError):
+            self.loop.call_soon_threadsafe(function)
+
+    def ask(self, function: Callable[[], Result]) -> Result:
+        """Run *function* on the loop and wait for its result.
+
+        Raises:
+            EngineError: the pump is stopped.
+        """
+        if threading.current_thread() is self._thread:
+            return function()
+        future: Future[Result] = Future()
+
+        def answer() -> None:
+            try:
+                future.set_result(function())
+            except BaseException as error:  # noqa: BLE001 - handed to the caller, whatever it is
+                future.set_exception(error)
+
+        if self._stopped:
+            raise EngineError("the engine is shut down")
+        self.loop.call_soon_threadsafe(answer)
+        return future.result()
+
+    def wait(self, coroutine: Coroutine[Any, Any, Result]) -> Result:
+        """Run *coroutine* on the loop and wait for its result."""
+        return asyncio.run_coroutine_threadsafe(coroutine, self.loop).result()
+
+    # -- on the loop
+
+    def spawn(self, coroutine: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
+        """Run *coroutine* as a task that is kept until it ends, and cancelled by `stop`."""
+        task = self.loop.create_task(coroutine)
+        self._tasks.add(task)
+        task.add_done_callback(self._spawned)
+        return task
+
+    def _spawned(self, task: asyncio.Task[Any]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            logger.error("a task of the engine failed", exc_info=error)
+
+    def submit(self, work: Callable[[], Result], then: Callable[[Result], None]) -> None:
+        """Call *work* on a worker, then *then* with its result on the loop. *work* must not raise."""
+
+        def job() -> None:
+            result = work()
+            self.call(lambda: then(result))
+
+        if not self._stopped:
+            self._workers.submit(job)
+
+    def set_alarm(self, item: Timed) -> None:
+        """Look at *item*'s timer (again): call its `handle_timer` when it asks for it."""
+        when = item.get_timer()
+        alarm = self._alarms.get(item)
+        if alarm is not None:
+            # An alarm that comes too early is cheap: it sets itself again. Moving it with every frame is not.
+            if when is not None and alarm.when() <= when:
+                return
+            alarm.cancel()
+            del self._alarms[item]
+        if when is not None:
+            self._alarms[item] = self.loop.call_at(when, self._ring, item)
+
+    def _ring(self, item: Timed) -> None:
+        del self._alarms[item]
+        when = item.get_timer()
+        now = self.now()
+        if when is not None and when <= now:
+            item.handle_timer(now)
+        self.set_alarm(item)
+
+    def drop_alarm(self, item: Timed) -> None:
+        """Forget *item*."""
+        alarm = self._alarms.pop(item, None)
+        if alarm is not None:
+            alarm.cancel()
+
+    # -- the end
+
+    def stop(self, last: Callable[[], Awaitable[None]] | None = None) -> None:
+        """Run *last* on the loop, then cancel all tasks, stop the loop and the workers. Idempotent."""
+        with self._closed:
+            if self._stopped:
+                return
+            if last is not None:
+                asyncio.run_coroutine_threadsafe(_await(last), self.loop).result()
+            self._stopped = True
+            asyncio.run_coroutine_threadsafe(self._cancel_tasks(), self.loop).result()
+            self._workers.shutdown(wait=False, cancel_futures=True)
+            self.loop.call_soon_threadsafe(self.loop.stop)
+            self._thread.join()
+
+    async def _cancel_tasks(self) -> None:
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _await(last: Callable[[], Awaitable[None]]) -> None:
+    await last()

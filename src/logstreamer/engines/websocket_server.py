@@ -1,0 +1,167 @@
+"""The receiving side of the WebSocket engine: an ASGI route, served by uvicorn on the engine's loop."""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import logging
+import socket
+import ssl
+from collections.abc import Sequence
+from urllib.parse import unquote
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.datastructures import Headers
+from starlette.responses import PlainTextResponse
+from starlette.routing import BaseRoute, WebSocketRoute
+from starlette.types import Receive, Scope, Send
+
+from logstreamer.engines.endpoint import INGEST_PATH, SITE_HEADER, SUBPROTOCOL, Endpoint
+from logstreamer.engines.inlet import Inlet
+from logstreamer.engines.outbox import Outbox
+from logstreamer.engines.pump import Pump
+from logstreamer.errors import ConfigError, EngineError, RemoteProtocolError
+from logstreamer.protocol.codec import MAX_MESSAGE
+from logstreamer.receiver import Receiver
+
+logger = logging.getLogger(__name__)
+
+MAX_SITE = 255
+
+
+def new_loop() -> asyncio.AbstractEventLoop:
+    """An event loop for a receiver: uvloop's where it is installed."""
+    try:
+        import uvloop
+    except ImportError:
+        return asyncio.new_event_loop()
+    return uvloop.new_event_loop()
+
+
+class Ingest:
+    """The ASGI endpoint that senders connect to.
+
+    A connection is let in with the receiver's token; the site it speaks for is what it says in its handshake.
+    """
+
+    def __init__(self, receiver: Receiver, pump: Pump, token: str) -> None:
+        self._receiver = receiver
+        self._pump = pump
+        self._token = token
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        headers = Headers(scope=scope)
+        await receive()  # websocket.connect
+        site = unquote(headers.get(SITE_HEADER, ""))
+        if not is_authorized(headers, self._token):
+            await _deny(scope, receive, send, 401, "a wrong token, or none")
+        elif not 0 < len(site) <= MAX_SITE:
+            await _deny(scope, receive, send, 400, f"{SITE_HEADER} must name the site")
+        else:
+            offered = scope.get("subprotocols", [])
+            await send(
+                {
+                    "type": "websocket.accept",
+                    "subprotocol": SUBPROTOCOL if SUBPROTOCOL in offered else None,
+                    "headers": [],
+                }
+            )
+            await self._serve(site, receive, send)
+
+    async def _serve(self, site: str, receive: Receive, send: Send) -> None:
+        inlet = Inlet(site, self._receiver, Outbox(self._pump.now))
+        writer = self._pump.spawn(_write(inlet.outbox, send))
+        try:
+            while (event := await receive())["type"] == "websocket.receive":
+                message = event.get("bytes")
+                if message is None:
+                    raise RemoteProtocolError("a text message")
+                inlet.receive(message)
+        except RemoteProtocolError as error:
+            logger.warning("site %s broke the protocol: %s", site, error)
+            inlet.outbox.close()
+            await writer
+            await send({"type": "websocket.close", "code": 1002, "reason": str(error)[:100]})
+        finally:
+            inlet.lost()
+            inlet.outbox.close()
+
+
+async def _write(outbox: Outbox, send: Send) -> None:
+    try:
+        while (message := await outbox.next()) is not None:
+            await send({"type": "websocket.send", "bytes": message})
+    except (OSError, RuntimeError):
+        outbox.close()  # the connection ended under us; the reader is told as well
+
+
+async def _deny(scope: Scope, receive: Receive, send: Send, status: int, reason: str) -> None:
+    if "websocket.http.response" in scope.get("extensions", {}):
+        await PlainTextResponse(reason, status)(scope, receive, send)
+    else:
+        await send({"type": "websocket.close", "code": 1008, "reason": reason})
+
+
+def is_authorized(headers: Headers, token: str) -> bool:
+    """Whether a request brings *token* as its bearer token."""
+    kind, _, offered = headers.get("authorization", "").partition(" ")
+    return kind.lower() == "bearer" and hmac.compare_digest(offered.strip().encode(), token.encode())
+
+
+class Server:
+    """uvicorn with the senders' entry and whatever else the receiver offers.
+
+    Raises:
+        ConfigError: the certificate cannot be used.
+        EngineError: the address cannot be listened on.
+    """
+
+    def __init__(
+        self,
+        receiver: Receiver,
+        pump: Pump,
+        token: str,
+        host: str,
+        port: int,
+        certfile: str | None,
+        keyfile: str | None,
+        routes: Sequence[BaseRoute],
+    ) -> None:
+        app = Starlette(routes=[WebSocketRoute(INGEST_PATH, Ingest(receiver, pump, token)), *routes])
+        config = uvicorn.Config(
+            app,
+            log_config=None,
+            access_log=False,
+            lifespan="off",
+            ws="websockets-sansio",
+            ws_max_size=MAX_MESSAGE,
+            ws_per_message_deflate=False,
+            ssl_certfile=certfile,
+            ssl_keyfile=keyfile,
+            timeout_graceful_shutdown=2,
+        )
+        try:
+            config.load()
+        except (OSError, ssl.SSLError) as error:
+            raise ConfigError(f"cannot use the certificate {certfile}: {error}") from error
+        self._socket = _listen(host, port)
+        bound = self._socket.getsockname()[1]
+        name = f"[{host}]" if ":" in host else host
+        self.endpoint = Endpoint("https" if certfile else "http", f"{name}:{bound}")
+        self._server = uvicorn.Server(config)
+        self._task = pump.ask(lambda: pump.spawn(self._server.serve(sockets=[self._socket])))
+
+    async def stop(self) -> None:
+        """Close every connection and stop listening."""
+        self._server.should_exit = True
+        await self._task
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=1024)
+    except (OSError, OverflowError) as error:
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        raise EngineError(f"cannot listen on {host}:{port}: {reason}") from error
