@@ -188,7 +188,7 @@ def test_end_of_file_abort_and_timeout_race_for_the_done_callback_and_exactly_on
         start = threading.Barrier(4)
         eof = Shareable({PayloadKey.DATA: None, PayloadKey.SIZE: 0, PayloadKey.EOF: True})
         racers = [
-            lambda stream=stream: stream.send(eof),
+            lambda stream=stream, eof=eof: stream.send(eof),
             lambda number=number: server.end(number, ReturnCode.TASK_ABORTED),
             lambda number=number: server.end(number, ReturnCode.TIMEOUT),
         ]

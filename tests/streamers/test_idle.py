@@ -174,15 +174,23 @@ def test_a_call_that_raises_is_logged_and_the_watch_goes_on(watcher, caplog):
 
 def test_the_thread_ends_when_there_is_nothing_to_watch(watcher, monkeypatch):
     monkeypatch.setattr("logstreamer.streamers.idle._LINGER", 0.001)
-    called = threading.Event()
-    watcher.watch(IdleClock(0.001, watcher._monotonic(), called.set))
-    assert called.wait(PATIENCE)
+    threads = []
 
-    for thread in threading.enumerate():
-        if thread.name == "logstreamer-idle":
+    for _ in range(2):
+        called = threading.Event()
+        watcher.watch(IdleClock(0.001, watcher._monotonic(), lambda: threads.append(threading.current_thread())))
+        watcher.watch(IdleClock(0.01, watcher._monotonic(), called.set))
+        assert called.wait(PATIENCE)
+        for thread in threads:
             thread.join(PATIENCE)
+        assert threads[-1].is_alive() is False
 
-    assert watcher.threads == 0
-    called.clear()
-    watcher.watch(IdleClock(0.001, watcher._monotonic(), called.set))
+
+def test_idle_watch_threads_are_daemons(watcher):
+    """A stream that nobody ended must not keep the process from exiting."""
+    threads, called = [], threading.Event()
+    watcher.watch(IdleClock(0.001, watcher._monotonic(), lambda: threads.append(threading.current_thread())))
+    watcher.watch(IdleClock(0.01, watcher._monotonic(), called.set))
+
     assert called.wait(PATIENCE)
+    assert [thread.daemon for thread in threads] == [True]

@@ -11,7 +11,7 @@ from logstreamer.apis.shareable import ReturnCode, Shareable
 from logstreamer.apis.streaming import ObjectConsumer, PayloadKey, StreamContextKey
 from logstreamer.streamers import LogChunkConsumerFactory, dispatch_stream_done
 from logstreamer.streamers.chunk import OFFSET_HEADER, Chunk
-from logstreamer.streamers.idle import IdleWatcher
+from logstreamer.streamers.idle import IdleClock, IdleWatcher
 from logstreamer.streamers.log_consumer import LogChunkConsumer, only_once
 
 PATIENCE = 20.0
@@ -189,10 +189,10 @@ class Ended:
         self.event.set()
 
 
-def idle_consumer(ended, timeout=0.05, callback=None, fl_ctx=None, monotonic=None):
-    watcher = IdleWatcher(*([monotonic] if monotonic else []))
+def idle_consumer(ended, timeout=0.05, callback=None, fl_ctx=None):
+    """A consumer with a watcher of its own."""
     ctx = {StreamContextKey.END_STREAM: ended} if ended else {}
-    return LogChunkConsumer(ctx, callback, timeout, {}, fl_ctx, watcher, watcher._monotonic)
+    return LogChunkConsumer(ctx, callback, timeout, {}, fl_ctx, IdleWatcher())
 
 
 def test_silence_closes_the_stream_through_the_engines_end_stream_hook():
@@ -226,55 +226,39 @@ def test_the_context_the_stream_was_opened_with_is_the_last_one_seen_until_anoth
 
 
 def test_a_missing_hook_is_logged_as_an_error(caplog):
-    logged = threading.Event()
-    ended = Ended()
-    consumer = idle_consumer(None)
-    consumer._stream_ctx[PayloadKey.FILE_NAME] = "train.log"
+    consumer = idle_consumer(None, timeout=0.001)
 
-    other = idle_consumer(ended, timeout=0.1)
-    consumer._watcher.watch(other._clock)
-    assert ended.event.wait(PATIENCE)
-    logged.wait(0)
+    settle(consumer, 0.01)
 
-    _join_watchers(consumer)
     assert [r.getMessage() for r in caplog.records if r.levelname == "ERROR"] == [
         "an idle log stream cannot be ended: its context has no END_STREAM hook"
     ]
 
 
-def _join_watchers(consumer):
-    """Until its watcher has made the calls that were due."""
+def settle(consumer, seconds):
+    """Wait until the watcher has looked at all clocks that are due within *seconds*."""
     called = threading.Event()
-    consumer._watcher.watch(_clock_now(consumer, called))
+    consumer._watcher.watch(IdleClock(seconds, consumer._monotonic(), called.set))
     assert called.wait(PATIENCE)
 
 
-def _clock_now(consumer, called):
-    from logstreamer.streamers.idle import IdleClock
-
-    return IdleClock(0.001, consumer._watcher._monotonic(), called.set)
-
-
 def test_no_timeout_while_a_callback_runs_and_never_done_before_it_returned():
-    """N14: a callback slower than the idle timeout."""
-    ended, order = Ended(), []
-    now = [0.0]
+    """N14: a callback slower than the idle timeout, with looks at the clock meanwhile."""
+    ended, ended_meanwhile = Ended(), []
 
     def slow(data, stream_ctx, fl_ctx):
-        now[0] = 1000.0  # far beyond the timeout, with a look at the clock
-        consumer._watcher.watch(_clock_now(consumer, looked := threading.Event()))
-        now[0] = 1001.0
-        with consumer._watcher._changed:
-            consumer._watcher._changed.notify_all()
-        assert looked.wait(PATIENCE)
-        order.append(("callback", list(ended.calls)))
+        for _ in range(3):
+            settle(consumer, 0.06)
+        ended_meanwhile.extend(ended.calls)
 
-    consumer = idle_consumer(ended, timeout=30.0, callback=slow, monotonic=lambda: now[0])
+    consumer = idle_consumer(ended, timeout=0.05, callback=slow)
+    before = consumer._monotonic()
+
     assert give(consumer, chunk(b"a")) == (True, ReturnCode.OK)
 
-    assert order == [("callback", [])]
-    assert consumer._clock.next_look(1001.0) == 1031.0
-    consumer.finalize({}, None)
+    assert ended_meanwhile == []
+    assert consumer._monotonic() - before > 0.15
+    assert ended.event.wait(PATIENCE)
 
 
 def test_an_idle_timeout_of_0_disables_it():

@@ -81,7 +81,7 @@ class Delivery:
     def _is_not_ready(self, replies: Mapping[str, Shareable]) -> bool:
         if self._started or self._misses_left <= 0 or not replies:
             return False
-        return all(reply.get_return_code() == ReturnCode.EXECUTION_EXCEPTION for reply in replies.values())
+        return all(reply.get_return_code(ReturnCode.OK) == ReturnCode.EXECUTION_EXCEPTION for reply in replies.values())
 
     def _live_targets(self) -> list[str]:
         return [target for target in self._targets if target not in self._outcomes.failed]
@@ -90,7 +90,7 @@ class Delivery:
         return [target for target in self._live_targets() if target not in self._acked]
 
     def _judge(self, target: str, reply: Shareable | None) -> None:
-        rc = ReturnCode.COMMUNICATION_ERROR if reply is None else reply.get_return_code()
+        rc = ReturnCode.COMMUNICATION_ERROR if reply is None else reply.get_return_code(ReturnCode.OK)
         if reply is None or (rc in _UNANSWERED and target in self._counting):
             return
         if rc != ReturnCode.OK:

@@ -18,4 +18,6 @@ class Outcomes(dict[str, Shareable]):
     @property
     def failed(self) -> dict[str, Shareable]:
         """The replies of the targets that failed."""
-        return {target: reply for target, reply in self.items() if reply.get_return_code() != ReturnCode.OK}
+        return {
+            target: reply for target, reply in self.items() if reply.get_return_code(ReturnCode.OK) != ReturnCode.OK
+        }
