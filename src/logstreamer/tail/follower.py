@@ -8,10 +8,10 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from logstreamer.tail.chain import HoldBudget, SourceChain
-from logstreamer.tail.content import Content, NotAFile, check_regular, look_of, open_content
+from logstreamer.tail.content import Content, Look, NotAFile, check_regular, look_of, open_content
 from logstreamer.tail.cursor import Cursor
 from logstreamer.tail.identity import FileId
-from logstreamer.tail.locate import Find, Past, close_all, find_copy
+from logstreamer.tail.locate import Find, Past, find_copy
 from logstreamer.tail.resume import find_resumed
 from logstreamer.tail.source import Change, Source, lost_source, opening_of
 from logstreamer.tail.types import Reason, ResumePoint, SegmentStart
@@ -127,66 +127,103 @@ class Follower:
             if st.st_ino == inode and st.st_dev == device:
                 newest.come_back()
                 self._set_exists(True)
-                if newest.examine(look_of(st), now) is Change.TRUNCATED:
-                    self._truncate(newest, now)
+                self._examine(newest, look_of(st), now)
                 return
         if newest is not None:
             newest.leave(now)
         self._set_exists(False)
-        if st is not None:
+        if st is None:
+            self._discover_rotated(now)
+        else:
             check_regular(st)
             self._discover(now)
             self._set_exists(True)
 
+    def _examine(self, source: Source, look: Look, now: float) -> None:
+        was_empty = source.look.size == 0
+        change = source.examine(look, now)
+        # An empty text shows no truncation: only a copy tells that something was written and truncated meanwhile.
+        if change is Change.TRUNCATED or (change is Change.GREW and was_empty):
+            self._truncate(source, now, certain=change is Change.TRUNCATED)
+
     def _discover(self, now: float) -> None:
         """The path names another file: add it, and those that it named in between."""
-        newest = self._chain.newest
+        self._check_left(now)
         content = open_content(self.path)
         try:
-            listing, finds = self._past.open_news(newest, self._held(), content.id)
+            listing, finds = self._past.open_news(self._chain.newest, self._held(), content.id)
         except BaseException:
             content.close()
             raise
         before, after = _around(finds, content.id)
-        nodes = [*self._nodes(before, now), self._node_at_path(content, now), *self._nodes(after, now)]
-        for node in nodes:
-            self._chain.append(node, now)
-            logger.info("%s: %s, source %s", self.path, node.opening.reason, node.opening.source)
+        self._extend([*self._nodes(before, now), self._node_at_path(content, now), *self._nodes(after, now)], now)
         self._past.accept(listing)
         self._collect()
 
-    def _truncate(self, source: Source, now: float) -> None:
-        """*source* was truncated or rewritten: its rest may be in a copy; then the file goes on as a new source."""
+    def _discover_rotated(self, now: float) -> None:
+        """The path names nothing: what it named since the last look may have been rotated away again."""
+        if not self._past.changed():
+            return
+        self._check_left(now)
+        listing, finds = self._past.open_news(self._chain.newest, self._held(), None)
+        self._extend(self._nodes(finds, now), now)
+        self._past.accept(listing)
+
+    def _check_left(self, now: float) -> None:
+        """Look at the newest source first: a copy made before it was truncated is its rest, not a file in between."""
+        newest = self._chain.newest
+        if newest is not None and newest.content is not None and newest.end is None:
+            self._examine(newest, newest.content.look(), now)
+
+    def _extend(self, nodes: list[Source], now: float) -> None:
+        for node in nodes:
+            self._chain.append(node, now)
+            logger.info("%s: %s, source %s", self.path, node.opening.reason, node.opening.source)
+
+    def _truncate(self, source: Source, now: float, *, certain: bool = True) -> None:
+        """*source* was truncated or rewritten: its rest may be in a copy; then the file goes on as a new source.
+
+        Args:
+            certain: else only a copy, of what was written and truncated since the last look, would prove it.
+        """
         if source.end is not None:
             source.abandon("changed after it was rotated away")
             return
         listing, finds = self._past.open_news(source, self._held(), None)
+        if not certain:
+            finds = self._past.without_copies(finds, source)
+        if certain or finds:
+            self._succeed(source, finds, now)
+            self._collect()
+        self._past.accept(listing)
+
+    def _succeed(self, source: Source, finds: list[Find], now: float) -> None:
         index = find_copy(finds, source.trail)
         content = source.hand_over()
-        rest = finds if index is None else [find for find in finds[index + 1 :] if not self._past.same_as(source, find)]
-        close_all(find for position, find in enumerate(finds) if find not in rest and position != index)
-        if index is not None and (copy := finds[index].content) is not None:
-            source.adopt(copy)
         successor = Source(content, opening_of(content, 0, "truncated"), now)
         successor.left_at = source.left_at
-        self._chain.insert(source, [*self._nodes(rest, now), successor])
-        logger.info("%s: truncated, %s", self.path, "no copy found" if index is None else finds[index].sibling.path)
-        self._past.accept(listing)
-        self._collect()
+        rest = finds
+        if index is not None and (copy := finds[index].content) is not None:
+            source.adopt(copy)
+            rest = self._past.without_more_of(source, finds, index)
+        nodes = self._nodes(rest, now, [successor, *self._held()])
+        self._chain.insert(source, [*nodes, successor])
+        logger.info("%s: truncated, %s", self.path, source.fate or "the rest is in a copy")
 
     def _held(self) -> list[Source]:
         return [source for source in self._chain.sources if source.content is not None]
 
-    def _nodes(self, finds: Iterable[Find], now: float) -> list[Source]:
-        nodes = (self._node(find, now) for find in finds)
+    def _nodes(self, finds: Iterable[Find], now: float, held: list[Source] | None = None) -> list[Source]:
+        held = self._held() if held is None else held
+        nodes = (self._node(find, held, now) for find in finds)
         return [node for node in nodes if node is not None]
 
-    def _node(self, find: Find, now: float) -> Source | None:
+    def _node(self, find: Find, held: list[Source], now: float) -> Source | None:
         """A node for a rotated file; None when there is nothing new in it."""
         content, sibling = find.content, find.sibling
         if content is None:
             return lost_source(sibling, find.why, now)
-        start = self._past.unread_from(content, bool(sibling.packed), self._held())
+        start = self._past.unread_from(content, bool(sibling.packed), held)
         if start is None:
             content.close()
             return None
@@ -226,9 +263,8 @@ class Follower:
             source.unlinked_at = now
         if source.end is not None:
             return
-        if source.examine(look, now) is Change.TRUNCATED:
-            self._truncate(source, now)
-        elif source.next is not None:
+        self._examine(source, look, now)
+        if source.end is None and source.next is not None:
             finished_at = source.quiet_since + self.rotate_grace
             if now >= finished_at:
                 source.seal()

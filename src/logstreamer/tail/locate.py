@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from logstreamer.tail.content import UNPACKERS, Content, open_content
@@ -48,6 +48,7 @@ class Past:
         self.path = path
         self._places: list[str] = []
         self._known: dict[FileId, tuple[int, int]] | None = None
+        self._stamps: list[int] = []
         self._finished: deque[Finished] = deque(maxlen=32)
 
     @property
@@ -77,6 +78,12 @@ class Past:
             for sibling in list_siblings(directory or ".", matches, os.path.splitext(base)[0]):
                 found[sibling.path] = sibling
         return sorted(found.values(), key=lambda sibling: sibling.age)
+
+    def changed(self) -> bool:
+        """Whether a name appeared or went in one of the directories since this was asked last."""
+        stamps = [_mtime_of(directory) for directory in sorted(self.directories)]
+        changed, self._stamps = stamps != self._stamps, stamps
+        return changed
 
     def remember(self) -> None:
         """Take what stands there now as known; call it before the path is opened. Raises OSError."""
@@ -169,14 +176,44 @@ class Past:
         size = content.look().size
         return any(_is_copy(content, size, packed, source) for source in held)
 
-    def same_as(self, source: Source, find: Find) -> bool:
-        """Whether a rotated file is one more copy of *source*, which was truncated."""
-        content = find.content
-        return content is not None and _agrees(content, content.look().size, source.trail, source.written)
+    def without_copies(self, finds: list[Find], source: Source) -> list[Find]:
+        """Those of *finds* that are not copies of what *source* holds now; the copies are closed."""
+        return _keep(finds, lambda find: not _holds_same(find, source))
+
+    def without_more_of(self, source: Source, finds: list[Find], index: int) -> list[Find]:
+        """What follows the copy of *source* at *index*; older ones and further copies are closed."""
+        later = finds[index + 1 :]
+        close_all(finds[:index])
+        return _keep(later, lambda find: not _continues_trail(find, source))
+
+
+def _keep(finds: list[Find], wanted: Callable[[Find], bool]) -> list[Find]:
+    kept = [find for find in finds if wanted(find)]
+    close_all(find for find in finds if find not in kept)
+    return kept
+
+
+def _holds_same(find: Find, source: Source) -> bool:
+    if find.content is None or source.content is None:
+        return False
+    size = find.content.look().size
+    return same_text(find.content.read, size, source.content.read, source.look.size)
+
+
+def _continues_trail(find: Find, source: Source) -> bool:
+    content = find.content
+    return content is not None and _agrees(content, content.look().size, source.trail, source.written)
 
 
 def _agrees(content: Content, size: int, trail: Trail, end: int) -> bool:
     return (size >= _EVIDENCE or size == end) and trail.agrees(content.read, size)
+
+
+def _mtime_of(directory: str) -> int:
+    try:
+        return os.stat(directory).st_mtime_ns
+    except OSError:
+        return 0
 
 
 def _versions(listing: Iterable[Sibling]) -> dict[FileId, tuple[int, int]]:

@@ -130,6 +130,7 @@ class Source:
 
     def adopt(self, copy: Content) -> None:
         """Read on in *copy*, which holds the same text and is finished."""
+        self.fate = "written after it was copied, truncated before it was read"
         self.content, self.look = copy, copy.look()
         self.end = self.look.size
         self.written = max(self.written, self.end)

@@ -1,0 +1,162 @@
+"""Random file actions against a model: what is read is right, in order, and all that could be read."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from logstreamer.tail import SegmentStart
+from tail.tailing import Log, Reading
+
+LINE = len(b"line 0000000\n")
+
+
+@dataclass
+class Generation:
+    """What one file held between two truncations; the model of a source.
+
+    Attributes:
+        text: all that was written to it.
+        seen: how much of it the follower has had the chance to see.
+        held: the follower has it open, or its text is still on the disk.
+    """
+
+    text: bytearray = field(default_factory=bytearray)
+    seen: int = 0
+    opened: bool = False
+    destroyed: bool = False
+
+
+class FileActions(RuleBasedStateMachine):
+    """The writer's side acts on a real file; a reader with a random appetite follows it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.directory = tempfile.TemporaryDirectory()
+        self.log = Log(Path(self.directory.name) / "app.log")
+        self.reading = Reading(self.log.path, limit=7 * LINE)
+        self.generations: list[Generation] = []
+        self.exists = False
+
+    def teardown(self) -> None:
+        try:
+            self.check_all_is_read()
+        finally:
+            self.reading.close()
+            self.directory.cleanup()
+
+    # --- the writer
+
+    def current(self) -> Generation:
+        if not self.exists:
+            self.log.create()
+            self.generations.append(Generation())
+            self.exists = True
+        return self.generations[-1]
+
+    @rule(count=st.integers(1, 30))
+    def append(self, count: int) -> None:
+        self.current().text += self.log.append(count)
+
+    @precondition(lambda self: self.exists)
+    @rule(late=st.integers(0, 3), create=st.booleans())
+    def rotate(self, late: int, create: bool) -> None:
+        rotated = self.log.rotate(create=False)
+        if late:
+            self.generations[-1].text += self.log.append(late, to=rotated)
+        self.exists = False
+        if create:
+            self.current()
+
+    @precondition(lambda self: self.exists)
+    @rule()
+    def copytruncate(self) -> None:
+        self.log.copytruncate()
+        self.generations.append(Generation(opened=self.generations[-1].opened))
+
+    @precondition(lambda self: self.exists and self.generations[-1].text)
+    @rule()
+    def truncate(self) -> None:
+        self.log.truncate()
+        self.generations[-1].destroyed = True
+        self.generations.append(Generation(opened=self.generations[-1].opened))
+
+    @precondition(lambda self: self.exists)
+    @rule()
+    def delete(self) -> None:
+        self.log.path.unlink()
+        self.generations[-1].destroyed = not self.generations[-1].opened
+        self.exists = False
+
+    @precondition(lambda self: self.log.numbered(1).exists())
+    @rule()
+    def compress(self) -> None:
+        self.log.compress(1)
+
+    # --- the reader
+
+    @rule(seconds=st.sampled_from([0.0, 0.1, 0.5, 3.0]))
+    def poll(self, seconds: float) -> None:
+        self.reading.poll(seconds)
+        for generation in self.generations:
+            if not generation.destroyed:
+                generation.opened, generation.seen = True, len(generation.text)
+
+    @rule(most=st.integers(1, 8))
+    def read(self, most: int) -> None:
+        self.reading.read(most)
+
+    @rule()
+    def look_and_read_all(self) -> None:
+        self.poll(0.5)
+        self.reading.read()
+
+    # --- what must hold
+
+    @invariant()
+    def is_in_order_and_once(self) -> None:
+        written = b"".join(bytes(generation.text) for generation in self.generations)
+        position = 0
+        for piece in self.pieces():
+            found = written.find(piece, position)
+            assert found >= 0, f"{piece[:60]!r} was not written after byte {position}, or is read twice"
+            position = found + len(piece)
+
+    def pieces(self) -> list[bytes]:
+        """What was read, between two places where something may be missing."""
+        pieces = [b""]
+        for item in self.reading.items:
+            if isinstance(item, SegmentStart):
+                pieces.append(b"")
+            else:
+                pieces[-1] += item
+        return [piece for piece in pieces if piece]
+
+    def check_all_is_read(self) -> None:
+        self.poll(0.5)
+        self.reading.settle()
+        self.is_in_order_and_once()
+        got = self.reading.data
+        lines = set(got.splitlines())
+        known_lost = 0
+        for generation in self.generations:
+            if not generation.destroyed:
+                assert bytes(generation.text) in got, f"not read, and it could be: {bytes(generation.text[:60])!r}"
+            else:
+                read = sum(line in lines for line in bytes(generation.text).splitlines())
+                known_lost += max(0, generation.seen - read * LINE)
+        assert sum(lost or 0 for lost in self.reading.lost) == known_lost
+        assert None not in self.reading.lost
+        assert self.reading.cursor.behind == 0
+        assert self.reading.follower.trouble is None
+
+
+TestFileActions = FileActions.TestCase
+TestFileActions.settings = settings(
+    max_examples=40, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck)
+)
