@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Protocol, TypeVar
 
 from logstreamer.apis.shareable import ReturnCode
-from logstreamer.errors import LogStreamerError, NameRefused, RemoteProtocolError, StoreError
+from logstreamer.errors import EngineError, LogStreamerError, NameRefused, RemoteProtocolError, StoreError
 from logstreamer.protocol.codec import ENCODINGS
 from logstreamer.protocol.frames import Abort, Data, Eof, Frame, Heartbeat, Open, Reject, Reply, Segment
 from logstreamer.protocol.receiver import ReceiverProtocol, ReceiverState
@@ -190,11 +190,10 @@ class Inbound:
     def _work(self) -> None:
         """Give the sink what waits for it, as far as it can take it now."""
         while self._jobs and not self._working and self.rc is None and self._retry_at is None:
-            if self._sink.blocking or isinstance(self._jobs[0], Eof):
+            if self._sink.blocking:
                 self._submit()
             else:
-                job = self._jobs.popleft()
-                self._take([(job, _attempt(self._sink, job, self._run_start()))])
+                self._take(_attempt_all(self._sink, [self._jobs.popleft()], self._run_start()))
         if self._opening is not None and not self._working and not self._jobs and self.rc is None:
             self._begin(self._opening)
         self._flush()
@@ -222,6 +221,9 @@ class Inbound:
         for job, outcome in done:
             if isinstance(outcome, StoreError):
                 self._stall(job, outcome)
+            elif isinstance(outcome, Verdict) and outcome.again:
+                self._jobs.appendleft(job)
+                self._retry_at = self._clock()
             elif isinstance(outcome, Exception):
                 logger.error(
                     "stream %s of %s: the receiver's callback failed", self.key.name, self.site, exc_info=outcome
@@ -271,6 +273,9 @@ class Inbound:
     def _begin(self, frame: Open) -> None:
         if frame.run == self.run and self.protocol is not None:
             self._attach(frame)
+            return
+        if not self._sink.blocking:
+            self._begun(frame, _begin(self._sink, frame))
             return
         self._working = True
         self._runner.submit(lambda: _begin(self._sink, frame), lambda begun: self._begun(frame, begun))
@@ -334,10 +339,15 @@ class Inbound:
 
     def _end_sink(self) -> None:
         rc, reason = self.rc or ReturnCode.ERROR, self._reason
+        if not self._sink.blocking:
+            self._sink_ended(rc, reason, _end(self._sink, rc, reason))
+            return
         self._working = True
-        self._runner.submit(lambda: self._sink.end(rc, reason), lambda _: self._ended(rc, reason))
+        self._runner.submit(lambda: _end(self._sink, rc, reason), lambda error: self._sink_ended(rc, reason, error))
 
-    def _ended(self, rc: str, reason: str) -> None:
+    def _sink_ended(self, rc: str, reason: str, error: Exception | None) -> None:
+        if error is not None:
+            logger.error("stream %s of %s: its end could not be kept: %s", self.key.name, self.site, error)
         if self._last_words is not None:
             self._last_words()
         elif self.protocol is not None and self.protocol.state is not ReceiverState.OVER:
@@ -407,8 +417,12 @@ def _attempt_all(sink: Sink, jobs: list[Work], run_start: int) -> list[tuple[Wor
     for job in jobs:
         outcome = _attempt(sink, job, run_start)
         done.append((job, outcome))
-        if isinstance(outcome, Exception) or outcome.rc is not None:
+        if isinstance(outcome, Exception) or outcome.rc is not None or outcome.again:
             break
+    try:
+        sink.commit()
+    except StoreError as error:
+        return [(jobs[0], EngineError(f"what was written may not be on the disk: {error}"))]
     return done
 
 
@@ -417,3 +431,11 @@ def _begin(sink: Sink, frame: Open) -> Begun | Exception:
         return sink.begin(frame)
     except Exception as error:  # noqa: BLE001 - the user's factory, or the disk: the sender is told
         return error
+
+
+def _end(sink: Sink, rc: str, reason: str) -> Exception | None:
+    try:
+        sink.end(rc, reason)
+    except Exception as error:  # noqa: BLE001 - the disk: the run is over all the same
+        return error
+    return None

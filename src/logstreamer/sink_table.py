@@ -122,6 +122,9 @@ class FinishedSink:
     def data(self, frame: Data | Segment) -> Verdict:
         raise EngineError("the stream is finished")
 
+    def commit(self) -> None:
+        """Nothing was taken."""
+
     def heartbeat(self, frame: Heartbeat) -> Verdict:
         return GO_ON
 

@@ -28,11 +28,15 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What a sink wants after a frame: replies sent, and the run ended with *rc* where one is given."""
+    """What a sink wants after a frame: replies sent, and the run ended with *rc* where one is given.
+
+    *again*: the work is not done; give the same frame once more, after other streams had their turn.
+    """
 
     rc: str | None = None
     reason: str = ""
     replies: tuple[Reply, ...] = ()
+    again: bool = False
 
 
 GO_ON = Verdict()
@@ -61,10 +65,17 @@ class Sink(Protocol):
     def segment(self, frame: Segment) -> Verdict: ...
 
     def data(self, frame: Data) -> Verdict:
-        """Take bytes. Returning makes them durable.
+        """Take bytes.
 
         Raises:
             StoreError: not now (the disk is full, ...): nothing was taken, the same frame comes again later.
+        """
+
+    def commit(self) -> None:
+        """Make durable what was taken; called after one or more frames, before they are acknowledged.
+
+        Raises:
+            StoreError: that cannot be promised; the run is ended.
         """
 
     def heartbeat(self, frame: Heartbeat) -> Verdict: ...
@@ -168,6 +179,9 @@ class ConsumerSink:
         verdict = self._verdict(*self._consume(_chunk(bytes(frame.payload), eof=False)))
         self._trace.data(frame.payload)
         return verdict
+
+    def commit(self) -> None:
+        """Nothing to do: what a consumer has taken is taken."""
 
     def heartbeat(self, frame: Heartbeat) -> Verdict:
         if self._messages is not None:

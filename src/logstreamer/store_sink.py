@@ -1,0 +1,139 @@
+"""StoreSink: keeps the copy of one stream in the receiver's store."""
+
+from __future__ import annotations
+
+import threading
+
+import msgspec
+
+from logstreamer.apis.shareable import ReturnCode
+from logstreamer.errors import StoreError
+from logstreamer.protocol.frames import Data, Eof, Heartbeat, Open, Segment, SegmentState
+from logstreamer.protocol.receiver import Position
+from logstreamer.receiver import EndStream, OpenSink
+from logstreamer.sinks import GO_ON, Begun, NotReady, Sink, Verdict
+from logstreamer.store.catalogue import Store
+from logstreamer.store.record import StreamRecord
+from logstreamer.store.stream_file import StreamFile
+
+DEFAULT_JOB = "default"
+"""Where streams of no job lie."""
+
+CATCH_UP = 8 << 20
+"""Bytes read again at a time for a digest after a restart, so that other streams wait a few milliseconds at most."""
+
+
+class Stored:
+    """One store and its lock: sinks work on the loop, and on worker threads where every byte is synced.
+
+    Args:
+        idle_timeout: seconds of silence after which a sender counts as dead; 0: never.
+        sync: acknowledge only what is on the disk.
+    """
+
+    def __init__(self, store: Store, *, idle_timeout: float, sync: bool = False) -> None:
+        self.store = store
+        self.idle_timeout = idle_timeout
+        self.sync = sync
+        self.lock = threading.RLock()
+
+    @property
+    def open_sink(self) -> OpenSink:
+        """Makes a sink for each run, see `Receiver`."""
+        return self._open_sink
+
+    def _open_sink(self, site: str, frame: Open, end_stream: EndStream) -> Sink:
+        return StoreSink(self, site)
+
+    def streams(self) -> list[StreamRecord]:
+        """A snapshot of every stream; from any thread."""
+        with self.lock:
+            return self.store.streams()
+
+
+class StoreSink:
+    """Writes one run of one stream to its file; what is returned from is with the operating system, or synced."""
+
+    def __init__(self, stored: Stored, site: str) -> None:
+        self.blocking = stored.sync
+        self._stored = stored
+        self._site = site
+        self._file: StreamFile | None = None
+        self._finished: StreamRecord | None = None
+
+    @property
+    def path(self) -> str:
+        """Where the copy lies, relative to the store's root; "" before `begin`."""
+        return self._file.path if self._file is not None else ""
+
+    def begin(self, frame: Open) -> Begun:
+        if frame.kind != "log":
+            raise StoreError("only logs are stored, not streams of objects")
+        job, name, key = frame.key.job or DEFAULT_JOB, frame.key.name, msgspec.json.encode(frame.key).decode()
+        with self._stored.lock:
+            if self._file is None:
+                self._finished = self._stored.store.finished(self._site, job, name, key=key, run=frame.run)
+                if self._finished is not None:
+                    size = self._finished.size
+                    return Begun(Position(size, len(self._finished.segments)), size, 0.0)
+                meta = {item: value for item, value in frame.meta.items() if isinstance(value, str)}
+                self._file = self._stored.store.open(self._site, job, name, key=key, meta=meta)
+            run_start = self._file.begin_run(frame.run)
+            return Begun(self.position(), run_start, self._stored.idle_timeout)
+
+    def position(self) -> Position:
+        with self._stored.lock:
+            if self._file is None:
+                return Position()
+            return Position(self._file.durable, self._file.segments, _segment_state(self._file))
+
+    def segment(self, frame: Segment) -> Verdict:
+        with self._stored.lock:
+            self._open_file().start_segment(
+                frame.offset, frame.source, frame.source_offset, frame.reason, frame.lost, frame.detail
+            )
+        return GO_ON
+
+    def data(self, frame: Data) -> Verdict:
+        with self._stored.lock:
+            self._open_file().append(frame.offset, frame.payload)
+        return GO_ON
+
+    def commit(self) -> None:
+        """Put on the disk what was written, where that was asked for."""
+        if self._stored.sync and self._file is not None:
+            with self._stored.lock:
+                self._file.sync()
+
+    def heartbeat(self, frame: Heartbeat) -> Verdict:
+        return GO_ON
+
+    def eof(self, frame: Eof, run_start: int) -> Verdict:
+        if self._finished is not None:
+            return GO_ON
+        with self._stored.lock:
+            file = self._open_file()
+            if file.catch_up(CATCH_UP) > 0:
+                return Verdict(again=True)
+            if frame.digest and not file.check_run_digest(run_start, frame.digest):
+                return Verdict(ReturnCode.EXECUTION_EXCEPTION, "the stored bytes are not the ones that were sent")
+            file.finish()
+        return GO_ON
+
+    def end(self, rc: str, reason: str) -> None:
+        with self._stored.lock:
+            if self._file is not None:
+                self._file.end_run(rc, reason)
+                self._file.close()
+
+    def _open_file(self) -> StreamFile:
+        if self._file is None:
+            raise NotReady("the stream has not begun")
+        return self._file
+
+
+def _segment_state(file: StreamFile) -> SegmentState | None:
+    last = file.resume_point()
+    if last is None:
+        return None
+    return SegmentState(last.offset, last.source, last.source_offset, *last.head, *last.anchor)
