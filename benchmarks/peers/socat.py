@@ -1,0 +1,39 @@
+"""`tail -F | socat`: what a shell gives you. No identity, no resume, no checksum: the bound to compare with."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+
+from benchmarks.peers.base import Command, Peer, Way
+
+
+class SocatPeer(Peer):
+    """Default buffer sizes; one connection, one direction."""
+
+    name = "tail -F | socat"
+
+    def missing(self) -> str | None:
+        absent = [program for program in ("tail", "socat") if shutil.which(program) is None]
+        return f"not installed: {', '.join(absent)}" if absent else None
+
+    def version(self) -> str:
+        tail = _output("tail", "--version").splitlines()[0]
+        socat = next(line for line in _output("socat", "-V").splitlines() if line.startswith("socat version"))
+        return f"{tail}, {' '.join(socat.split()[:3])}"
+
+    def receiver(self, way: Way) -> list[Command]:
+        listen = f"TCP-LISTEN:{way.port},bind=127.0.0.1,reuseaddr"
+        return [Command(["socat", "-u", listen, f"OPEN:{self.stored(way)},creat,append"])]
+
+    def sender(self, way: Way) -> list[Command]:
+        tail = Command(["tail", "-n", "+1", "-F", str(way.source)], feeds_next=True)
+        return [tail, Command(["socat", "-u", "-", f"TCP:127.0.0.1:{way.port}"])]
+
+    def stored(self, way: Way) -> Path:
+        return way.dest / way.source.name
+
+
+def _output(*argv: str) -> str:
+    return subprocess.run(argv, capture_output=True, text=True, check=True).stdout

@@ -1,0 +1,164 @@
+"""Starts both ends of a peer, watches them, and stops them whatever happens."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+
+from benchmarks.peers.base import Command, Peer, Way
+
+START_TIMEOUT = 30.0
+STOP_TIMEOUT = 10.0
+_LISTEN = "0A"
+
+
+class PeerFailed(Exception):
+    """A peer ended, stalled, or stored other bytes than it was given."""
+
+
+class Session:
+    """A running transfer. The receiver listens when the context is entered; `send()` starts the sender.
+
+    Args:
+        peer: whose ends to run.
+        way: from where to where.
+        output: a file for what the processes print.
+    """
+
+    def __init__(self, peer: Peer, way: Way, output: Path) -> None:
+        self._peer = peer
+        self.way = way
+        self._output = output
+        self.senders: list[subprocess.Popen[bytes]] = []
+        self.receivers: list[subprocess.Popen[bytes]] = []
+
+    def __enter__(self) -> Session:
+        try:
+            self._start(self._peer.receiver(self.way), self.receivers)
+            self._wait_listening()
+        except BaseException:
+            self._stop()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stop()
+
+    def send(self) -> None:
+        """Start the sending end."""
+        self._start(self._peer.sender(self.way), self.senders)
+
+    def stored_size(self) -> int:
+        """Bytes of the copy so far; 0 before it exists."""
+        try:
+            return self._peer.stored(self.way).stat().st_size
+        except FileNotFoundError:
+            return 0
+
+    def cpu(self) -> tuple[float, float]:
+        """CPU seconds so far of (all senders, all receivers), ended threads included.
+
+        Raises:
+            PeerFailed: a process is no longer there.
+        """
+        self.check()
+        return sum(cpu_seconds(child.pid) for child in self.senders), sum(
+            cpu_seconds(child.pid) for child in self.receivers
+        )
+
+    def check(self) -> None:
+        """Raise PeerFailed when a process has ended: each should run until it is stopped."""
+        for child in [*self.senders, *self.receivers]:
+            if child.poll() is not None:
+                raise PeerFailed(f"{self._peer.name}: a process ended with {child.returncode}: {self._said()}")
+
+    def wait_until_stored(self, size: int, poll: float = 0.001, stall: float = 60.0) -> Iterator[int]:
+        """Yield the stored size after each step of growth, until it is *size*.
+
+        Raises:
+            PeerFailed: a process ended, no growth for *stall* seconds, or more than *size* bytes.
+        """
+        last, since = 0, time.monotonic()
+        while last < size:
+            now = self.stored_size()
+            if now != last:
+                last, since = now, time.monotonic()
+                yield now
+                continue
+            self.check()
+            if time.monotonic() - since > stall:
+                raise PeerFailed(f"{self._peer.name}: {last} of {size} bytes, then nothing for {stall:.0f} s")
+            time.sleep(poll)
+        if last > size:
+            raise PeerFailed(f"{self._peer.name}: stored {last} bytes of {size}")
+
+    def _start(self, commands: list[Command], children: list[subprocess.Popen[bytes]]) -> None:
+        source: int | None = subprocess.DEVNULL
+        with self._output.open("ab") as output, contextlib.ExitStack() as pipes:
+            for command in commands:
+                child = subprocess.Popen(
+                    command.argv,
+                    env={**os.environ, **command.env},
+                    stdin=source,
+                    stdout=subprocess.PIPE if command.feeds_next else output,
+                    stderr=output,
+                )
+                children.append(child)
+                source = subprocess.DEVNULL
+                if child.stdout is not None:  # ours is closed below, so that the pipe ends when its writer does
+                    source = pipes.enter_context(child.stdout).fileno()
+
+    def _wait_listening(self) -> None:
+        deadline = time.monotonic() + START_TIMEOUT
+        while not is_listening(self.way.port):
+            self.check()
+            if time.monotonic() > deadline:
+                raise PeerFailed(f"{self._peer.name}: nothing listens after {START_TIMEOUT:.0f} s: {self._said()}")
+            time.sleep(0.02)
+
+    def _stop(self) -> None:
+        for children in (self.senders, self.receivers):
+            for child in children:
+                child.terminate()
+            for child in children:
+                try:
+                    child.wait(STOP_TIMEOUT)
+                except subprocess.TimeoutExpired:
+                    child.kill()
+                    child.wait()
+
+    def _said(self) -> str:
+        lines = self._output.read_text(errors="replace").strip().splitlines()
+        return lines[-1] if lines else "(it said nothing)"
+
+
+def cpu_seconds(pid: int) -> float:
+    """CPU time of a living process, all its threads, ended ones too, in nanosecond resolution."""
+    # The number clock_getcpuclockid(3) would give: not wrapped by Python, fixed in Linux's ABI.
+    return time.clock_gettime((~pid << 3) | 2)
+
+
+def free_port() -> int:
+    """A TCP port of 127.0.0.1 that nobody uses now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def is_listening(port: int) -> bool:
+    """Look in the kernel's table: a connection as a test would use up a receiver that takes only one."""
+    for table in ("/proc/net/tcp", "/proc/net/tcp6"):
+        with contextlib.suppress(FileNotFoundError):
+            for line in Path(table).read_text().splitlines()[1:]:
+                _, local, _, state, *_ = line.split()
+                if state == _LISTEN and int(local.rpartition(":")[2], 16) == port:
+                    return True
+    return False
