@@ -154,6 +154,7 @@ def _take_lock(root: Root, writer: str) -> int:
             if not _lock(fd):
                 pid = LockNote.read(fd).pid
                 raise StoreError(f"{root.path} is in use by another receiver (process {pid or 'unknown'})")
+        with contextlib.suppress(OSError):  # a note only, and a receiver must be able to start on a full disk
             os.ftruncate(fd, 0)
             os.pwrite(fd, msgspec.json.encode(LockNote(os.getpid(), writer)), 0)
     except BaseException:

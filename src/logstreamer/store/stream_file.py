@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -269,7 +270,8 @@ class StreamFile:
             if not self.finished:
                 if self._shelf.fsync:
                     self.sync()
-                self._commit_if_room(self._known, writer="")  # nobody keeps the state up from here on
+                with contextlib.suppress(StoreError):  # the file itself says all that is needed to continue
+                    self._commit(self._known, writer="")  # nobody keeps the state up from here on
         finally:
             self._closed = True
             self._data.close()
@@ -293,7 +295,8 @@ class StreamFile:
 
     def _note(self, error: FileChanged) -> None:
         """Keep a trouble about foreign bytes; a shorter file is found, and noted, when it is opened again."""
-        if error.size > error.expected:
+        noted = any(trouble.kind == "longer" and trouble.size == error.size for trouble in self._known.troubles)
+        if error.size > error.expected and not noted:
             detail = f"{error.size - error.expected} bytes from offset {error.expected} on are not from the sender"
             self._commit_if_room(history.troubled(self._known, "longer", error.size, detail))
 
@@ -318,9 +321,9 @@ class StreamFile:
         if (known.state, known.state_detail, known.writer) != (state, detail, self._shelf.writer) or self._unwritten:
             self._commit_if_room(history.in_state(known, state, detail))
 
-    def _commit_if_room(self, known: Sidecar, writer: str | None = None) -> None:
+    def _commit_if_room(self, known: Sidecar) -> None:
         try:
-            self._commit(known, writer)
+            self._commit(known)
         except disk.DiskFull:
             self._known = known
             self._unwritten = True
