@@ -7,10 +7,10 @@ STAMP := $(VENV)/.installed
 BENCH_STAMP := $(BENCH_VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check lint fmt bench bench-quick bench-setup clean
+.PHONY: help setup demo test check lint fmt bench bench-quick bench-setup nvflare-example clean
 
 help: ## this list
-	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 14
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 18
 
 setup: $(STAMP) ## the virtual environment, with everything in it
 
@@ -41,6 +41,9 @@ bench: setup bench-setup ## this, NVFlare and tail | socat side by side; writes 
 
 bench-quick: setup bench-setup ## the short form, under three minutes, printed only
 	$(BIN)/python -m benchmarks --flare-python $(BENCH_VENV)/bin/python --quick
+
+nvflare-example: bench-setup ## a real NVFlare simulator job, its logs followed while it runs, copies compared
+	@$(BENCH_VENV)/bin/python examples/nvflare_simulator/run.py build/nvflare-example
 
 # What cannot be installed is not an error here: the benchmark reports that peer as missing, with the reason.
 bench-setup:

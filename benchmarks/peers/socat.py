@@ -8,9 +8,12 @@ from pathlib import Path
 
 from benchmarks.peers.base import Command, Peer, Way
 
+OPTIONS = ("-u", "-b", "65536")
+"""One direction; the buffer that makes it quick: with socat's own 8 KiB it is about half as fast."""
+
 
 class SocatPeer(Peer):
-    """Default buffer sizes; one connection, one direction."""
+    """One connection, one direction."""
 
     name = "tail -F | socat"
 
@@ -25,11 +28,11 @@ class SocatPeer(Peer):
 
     def receiver(self, way: Way) -> list[Command]:
         listen = f"TCP-LISTEN:{way.port},bind=127.0.0.1,reuseaddr"
-        return [Command(["socat", "-u", listen, f"OPEN:{self.stored(way)},creat,append"])]
+        return [Command(["socat", *OPTIONS, listen, f"OPEN:{self.stored(way)},creat,append"])]
 
     def sender(self, way: Way) -> list[Command]:
         tail = Command(["tail", "-n", "+1", "-F", str(way.source)], feeds_next=True)
-        return [tail, Command(["socat", "-u", "-", f"TCP:127.0.0.1:{way.port}"])]
+        return [tail, Command(["socat", *OPTIONS, "-", f"TCP:127.0.0.1:{way.port}"])]
 
     def stored(self, way: Way) -> Path:
         return way.dest / way.source.name
