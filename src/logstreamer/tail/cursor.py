@@ -116,12 +116,15 @@ class Cursor:
         assert content is not None
         data = content.read(self.position - len(anchor), want + len(anchor))
         # One pread for both: what precedes the data proves that the file is still the one we know.
-        if len(data) <= len(anchor) or not data.startswith(anchor):
+        if len(data) <= len(anchor) or not data.startswith(anchor or self._head_of(source, data)):
             self._chain.doubt(source, now)
             return None
         data = data[len(anchor) :] if anchor else data
         self._advance(source, data)
         return data
+
+    def _head_of(self, source: Source, data: bytes) -> bytes:
+        return source.trail.head[: len(data)] if self.position == 0 else b""
 
     def _advance(self, source: Source, data: bytes) -> None:
         self.position += len(data)

@@ -11,7 +11,7 @@ from logstreamer.tail.chain import HoldBudget, SourceChain
 from logstreamer.tail.content import Content, Look, NotAFile, check_regular, look_of, open_content
 from logstreamer.tail.cursor import Cursor
 from logstreamer.tail.identity import FileId
-from logstreamer.tail.locate import Find, Past, find_copy
+from logstreamer.tail.locate import Find, Past, close_all, find_copy
 from logstreamer.tail.resume import find_resumed
 from logstreamer.tail.source import Change, Source, lost_source, opening_of
 from logstreamer.tail.types import Reason, ResumePoint, SegmentStart
@@ -189,10 +189,11 @@ class Follower:
         if source.end is not None:
             source.abandon("changed after it was rotated away")
             return
-        listing, finds = self._past.open_news(source, self._held(), None)
+        listing, finds = self._past.open_news_before(source, self._held())
         if not certain:
             finds = self._past.without_copies(finds, source)
         if certain or finds:
+            source.written = source.written if certain else 0
             self._succeed(source, finds, now)
             self._collect()
         self._past.accept(listing)
@@ -359,5 +360,6 @@ def _around(finds: list[Find], at_path: FileId) -> tuple[list[Find], list[Find]]
     """Split *finds* at the file that the path named when it was opened; it may have been rotated since."""
     for index, find in enumerate(finds):
         if find.sibling.id == at_path:
+            close_all([find])
             return finds[:index], finds[index + 1 :]
     return finds, []

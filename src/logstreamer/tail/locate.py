@@ -108,33 +108,51 @@ class Past:
     def open_news(
         self, newest: Source | None, held: list[Source], at_path: FileId | None
     ) -> tuple[list[Sibling], list[Find]]:
-        """List the siblings and open those that are news, the oldest first; *at_path* is listed but not opened.
+        """List the siblings and open those that are news, the oldest first; *at_path* among them if listed.
 
         Raises OSError when that cannot be known for now.
         """
-        for _ in range(_MOST_LISTINGS - 1):
-            try:
-                return self._try_news(newest, held, at_path)
-            except FileNotFoundError:
-                continue  # renamed while we looked: list again
-        return self._try_news(newest, held, at_path)
+        return self._open(lambda listing: self._select(listing, newest, held, at_path))
 
-    def _try_news(
-        self, newest: Source | None, held: list[Source], at_path: FileId | None
-    ) -> tuple[list[Sibling], list[Find]]:
-        listing = self.list_all()
-        ids = {source.id for source in held}
-        finds: list[Find] = []
-        try:
-            for sibling in listing:
-                if sibling.id == at_path:
-                    finds.append(Find(sibling, None))
-                elif sibling.id not in ids and self._is_news(sibling, newest):
+    def open_news_before(self, source: Source, held: list[Source]) -> tuple[list[Sibling], list[Find]]:
+        """As `open_news`, of those older than what the file of *source* holds now; newer news are not listed."""
+        assert source.content is not None
+        mtime_ns = source.content.look().mtime_ns
+
+        def select(listing: list[Sibling]) -> list[Sibling]:
+            news = self._select(listing, source, held, None)
+            own = next((index for index, sibling in enumerate(listing) if sibling.id == source.id), None)
+            later = listing[own + 1 :] if own is not None else [s for s in listing if s.mtime_ns > mtime_ns]
+            for sibling in later:
+                if sibling in news:
+                    news.remove(sibling)
+                    listing.remove(sibling)
+            return news
+
+        return self._open(select)
+
+    def _open(self, select: Callable[[list[Sibling]], list[Sibling]]) -> tuple[list[Sibling], list[Find]]:
+        for attempt in range(_MOST_LISTINGS):
+            listing, finds = self.list_all(), list[Find]()
+            try:
+                for sibling in select(listing):
                     finds.append(open_sibling(sibling))
-        except BaseException:
-            close_all(finds)
-            raise
+            except FileNotFoundError:
+                close_all(finds)
+                if attempt == _MOST_LISTINGS - 1:
+                    raise
+                continue  # renamed while we looked: list again
+            except BaseException:
+                close_all(finds)
+                raise
+            break
         return listing, finds
+
+    def _select(
+        self, listing: list[Sibling], newest: Source | None, held: list[Source], at_path: FileId | None
+    ) -> list[Sibling]:
+        ids = {source.id for source in held} - {at_path}
+        return [s for s in listing if s.id == at_path or (s.id not in ids and self._is_news(s, newest))]
 
     def _is_news(self, sibling: Sibling, newest: Source | None) -> bool:
         known = self._known or {}
@@ -177,7 +195,7 @@ class Past:
         return any(_is_copy(content, size, packed, source) for source in held)
 
     def without_copies(self, finds: list[Find], source: Source) -> list[Find]:
-        """Those of *finds* that are not copies of what *source* holds now; the copies are closed."""
+        """Those of *finds* that are neither empty nor copies of what *source* holds now; the others are closed."""
         return _keep(finds, lambda find: not _holds_same(find, source))
 
     def without_more_of(self, source: Source, finds: list[Find], index: int) -> list[Find]:
@@ -197,7 +215,7 @@ def _holds_same(find: Find, source: Source) -> bool:
     if find.content is None or source.content is None:
         return False
     size = find.content.look().size
-    return same_text(find.content.read, size, source.content.read, source.look.size)
+    return size == 0 or same_text(find.content.read, size, source.content.read, source.look.size)
 
 
 def _continues_trail(find: Find, source: Source) -> bool:
