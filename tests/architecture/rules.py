@@ -15,6 +15,7 @@ TIERS = (
     {"cli"},  # the composition root
     {"server", "flare", "streamers"},
     {"engines"},
+    {"sink_table", "store_sink"},
     {"receiver", "sender"},
     {"inbound"},
     {"sinks"},
