@@ -277,6 +277,11 @@ class Lane:
     def _at_end(self, cursor: Cursor, now: float) -> None:
         if self._drain is None:
             return
+        if cursor.behind:
+            # A file that was rotated a moment ago has to stay quiet before its successor is read.
+            self._drain.saw_data()
+            self._look_again_at = now + self._sender.spec.poll_interval
+            return
         wait = 0.0 if self._sender.spec.stop_at_eof else self._drain.saw_nothing(now)
         if wait > 0:
             self._look_again_at = now + wait
