@@ -14,7 +14,7 @@ from logstreamer.tail.identity import FileId
 from logstreamer.tail.locate import Find, Past, close_all, find_copy
 from logstreamer.tail.resume import find_resumed
 from logstreamer.tail.source import Change, Source, lost_source, opening_of
-from logstreamer.tail.types import Reason, ResumePoint, SegmentStart
+from logstreamer.tail.types import ResumePoint
 
 logger = logging.getLogger(__name__)
 
@@ -178,7 +178,7 @@ class Follower:
     def _extend(self, nodes: list[Source], now: float) -> None:
         for node in nodes:
             self._chain.append(node, now)
-            logger.info("%s: %s, source %s", self.path, node.opening.reason, node.opening.source)
+            logger.info("%s: source %s %s", self.path, node.opening.source, node.opening.detail)
 
     def _truncate(self, source: Source, now: float, *, certain: bool = True) -> None:
         """*source* was truncated or rewritten: its rest may be in a copy; then the file goes on as a new source.
@@ -234,7 +234,6 @@ class Follower:
 
     def _node_at_path(self, content: Content, now: float) -> Source:
         """A node for the file at the path; one that it named before goes on where it was left."""
-        reason: Reason = "start" if self._chain.newest is None else "rotated"
         start, trail = 0, None
         earlier = next((s for s in reversed(self._held()) if s.id == content.id), None)
         if earlier is not None:
@@ -242,7 +241,7 @@ class Follower:
             start, trail = earlier.readable, earlier.trail
         elif (done := self._past.find_finished(content)) is not None:
             start, trail = done.end, done.trail
-        source = Source(content, opening_of(content, start, reason), now)
+        source = Source(content, opening_of(content, start, "rotated"), now)
         source.trail = trail or source.trail
         return source
 
@@ -309,7 +308,7 @@ class Follower:
         first, released = self._chain.first, self._chain.released
         if first is None:
             return False
-        opening = replace(first.opening, reason="start", detail="")
+        opening = first.opening
         if released:
             detail = "rotated away before this target came"
             opening = replace(opening, reason="gap", lost=released, detail=detail)
@@ -328,7 +327,7 @@ class Follower:
         if first is None:
             return False
         detail = f"nothing goes on at byte {cursor.resume.position} of source {cursor.resume.source}"
-        opening: SegmentStart = replace(first.opening, reason="gap", lost=None, detail=detail)
+        opening = replace(first.opening, reason="gap", lost=None, detail=detail)
         cursor.enter(first, first.start, opening)
         return True
 
