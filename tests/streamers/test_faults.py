@@ -293,19 +293,20 @@ def _after(count: int, event: threading.Event):
     return rule
 
 
-def test_a_missing_end_stream_hook_is_logged_as_an_error(net, recorder, caplog):
-    logged = threading.Event()
+def test_a_missing_end_stream_hook_is_logged_as_an_error(net, recorder):
+    messages, logged = [], threading.Event()
     handler = logging.Handler(logging.ERROR)
-    handler.emit = lambda record: logged.set()
-    logging.getLogger("logstreamer").addHandler(handler)
+    handler.emit = lambda record: (messages.append(record.getMessage()), logged.set())
+    logger = logging.getLogger("logstreamer.streamers")
+    logger.addHandler(handler)
     net.engine("server").gives_hook = False
     register(net, recorder, idle_timeout=0.01)
 
     _OpenStream(net).send(Shareable({PayloadKey.HEARTBEAT: True}))
 
     assert logged.wait(PATIENCE)
-    logging.getLogger("logstreamer").removeHandler(handler)
-    assert "has no END_STREAM hook" in caplog.text
+    logger.removeHandler(handler)
+    assert messages == ["an idle log stream cannot be ended: its context has no END_STREAM hook"]
 
 
 def test_a_stock_receiver_is_served_too(net, recorder, tmp_path):
