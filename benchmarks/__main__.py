@@ -41,10 +41,11 @@ def main() -> int:
     )
     report = render(results, settings, "make bench-quick" if options.quick else "make bench")
     print(report)
-    if options.report:
+    complete = results[0].measured and not results[0].trouble
+    if options.report and complete:  # else the last good figures stay
         options.report.write_text(report, encoding="utf-8")
         say(f"wrote {options.report}")
-    return 0 if results[0].measured and not results[0].trouble else 1
+    return 0 if complete else 1
 
 
 def parse_options() -> argparse.Namespace:
