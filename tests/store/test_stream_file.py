@@ -11,7 +11,7 @@ import pytest
 
 from logstreamer.errors import OffsetMismatch, StoreError
 from logstreamer.store import Fingerprint, SegmentState, Store
-from store.helpers import KEY, PLACE, crash, opened, sidecar_json, stored, xxh3
+from store.helpers import KEY, PLACE, crash, opened, sidecar, sidecar_json, stored, xxh3
 
 
 def test_the_stored_file_is_exactly_the_bytes(tmp_path):
@@ -413,3 +413,62 @@ def test_umask_decides_who_may_read(tmp_path: Path):
         assert stat.S_IMODE((tmp_path / "store" / "site-1").stat().st_mode) == 0o750
     finally:
         os.umask(before)
+
+
+# -- bounds: what a peer says has an end
+
+
+def test_long_details_are_shortened_and_still_recognised(tmp_path):
+    with Store(tmp_path) as store:
+        stream = opened(store)
+        for _ in range(2):
+            stream.start_segment(0, "8:2", 0, "gap", 1, "x" * 4000)
+        assert stream.segments == 2
+        assert stream.record().gaps[0].detail == "x" * 499 + "…"
+
+
+@pytest.mark.parametrize("what", ["source", "run", "key", "meta"])
+def test_names_without_measure_are_refused(tmp_path, what):
+    long = "x" * 5000
+    with Store(tmp_path) as store:
+        stream = opened(store)
+        calls = {
+            "source": lambda: stream.start_segment(0, long, 0, "rotated"),
+            "run": lambda: stream.begin_run(long),
+            "key": lambda: store.open(*PLACE, key=long),
+            "meta": lambda: store.open(*PLACE, key="k", meta={"a": long}),
+        }
+        with pytest.raises(StoreError, match="longer than 4096 characters") as caught:
+            calls[what]()
+        assert len(str(caught.value)) < 200
+        with pytest.raises(StoreError, match="longer than 65536 characters"):
+            store.open(*PLACE, key="k", meta={f"{n}": "x" * 4000 for n in range(20)})
+
+
+def test_a_sender_that_dies_all_the_time_does_not_fill_the_sidecar(tmp_path, monkeypatch):
+    monkeypatch.setattr("logstreamer.store.history.MAX_RUNS", 5)
+    with Store(tmp_path) as store:
+        stream = opened(store)
+        for number in range(20):
+            stream.begin_run(f"again-{number}")
+            stream.append(number, b"x")
+        record = stream.record()
+        assert [run.run for run in record.runs] == [f"again-{n}" for n in range(15, 20)]
+        assert record.runs_dropped == 16
+    with Store(tmp_path) as store:
+        assert opened(store, run="again-19").durable == 20
+
+
+def test_the_sidecar_takes_segments_up_to_its_bound_and_the_stream_can_still_finish(tmp_path, monkeypatch):
+    monkeypatch.setattr("logstreamer.store.sidecar.FULL", 4096)
+    with Store(tmp_path) as store:
+        stream = opened(store)
+        while sidecar(tmp_path).stat().st_size < 4000:
+            stream.start_segment(stream.durable, f"8:{stream.durable}", 0, "rotated")
+            stream.append(stream.durable, b"x")
+        held = stream.durable
+        with pytest.raises(StoreError, match="too many segments"):
+            stream.start_segment(held, "8:9", 0, "rotated")
+        stream.append(held, b"y")
+        stream.finish()
+    assert stored(tmp_path).read_bytes() == b"x" * held + b"y"

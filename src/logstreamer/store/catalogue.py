@@ -21,6 +21,7 @@ from logstreamer.store.sidecar import SidecarUnusable
 from logstreamer.store.stream_file import Shelf, StreamFile
 from logstreamer.store.view import LOCK_FILE, LockNote, Scanner, View, open_reader
 
+_MAX_IDENTITY = 64 * 1024
 _LOCK_TRIES = 5
 _LOCK_PAUSE = 0.02
 
@@ -39,7 +40,7 @@ class Store:
     """
 
     def __init__(self, root: str | os.PathLike[str], *, fsync: bool = False, max_open: int = 512) -> None:
-        self._root = Root(root, create=True)
+        self._root = Root(root, create=True, fsync=fsync)
         self._lock = -1
         try:
             writer = secrets.token_hex(8)
@@ -75,8 +76,7 @@ class Store:
             StoreError: it is open already; or the disk failed (`DiskFull`: no room, may be repeated).
         """
         place = Place.of(site, job, name)
-        if not key:
-            raise StoreError(f"a stream at {place.path} needs a key")
+        _check_identity(place, key, meta or {})
         with (
             disk.ours(f"open {place.path}"),
             self._root.directory(place.parents, create=True) as directory,
@@ -140,6 +140,14 @@ class Store:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _check_identity(place: Place, key: str, meta: dict[str, str]) -> None:
+    if not key:
+        raise StoreError(f"a stream at {place.path} needs a key")
+    texts = [history.text(key, "key"), *(history.text(text, "meta") for pair in meta.items() for text in pair)]
+    if sum(map(len, texts)) > _MAX_IDENTITY:
+        raise StoreError(f"key and meta of {place.path} are longer than {_MAX_IDENTITY} characters")
 
 
 def _take_lock(root: Root, writer: str) -> int:

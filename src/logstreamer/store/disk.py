@@ -42,10 +42,14 @@ def ours(what: str) -> Iterator[None]:
         raise store_error(error, what) from error
 
 
-def make_dir(name: str, dir_fd: int) -> None:
+def make_dir(name: str, dir_fd: int, *, fsync: bool) -> None:
     """Create directory *name* unless something of that name exists."""
-    with contextlib.suppress(FileExistsError):
+    try:
         os.mkdir(name, dir_fd=dir_fd)
+    except FileExistsError:
+        return
+    if fsync:
+        os.fsync(dir_fd)
 
 
 def open_file(name: str, flags: int, dir_fd: int | None = None) -> int:

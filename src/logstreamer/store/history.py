@@ -9,20 +9,41 @@ from msgspec.structs import replace
 from logstreamer.errors import StoreError
 from logstreamer.store.sidecar import Run, Segment, Sidecar, Trouble, now
 
+MAX_TEXT = 4096
+"""Most characters of a name that a peer gives to a run, a source, ..."""
+
+MAX_DETAIL = 500
+"""Characters that are kept of a text for people."""
+
+MAX_RUNS = 1000
+"""Runs that are kept, the newest: a sender that dies every few seconds must not make the sidecar grow for ever."""
+
 
 def text(value: str, what: str) -> str:
-    """*value* if JSON can carry it; it comes from a peer."""
+    """*value*, which comes from a peer, if JSON can carry it.
+
+    Raises:
+        StoreError: it is not valid Unicode, or longer than MAX_TEXT.
+    """
     try:
         value.encode()
     except UnicodeEncodeError as error:
-        raise StoreError(f"{what} {value!r} is not valid Unicode") from error
+        raise StoreError(f"{what} {value[:80]!r} is not valid Unicode") from error
+    if len(value) > MAX_TEXT:
+        raise StoreError(f"{what} {value[:80]!r}... is longer than {MAX_TEXT} characters")
     return value
+
+
+def words(value: str, what: str) -> str:
+    """As `text`, for people: shortened to MAX_DETAIL."""
+    value = text(value[:MAX_TEXT], what)
+    return value if len(value) <= MAX_DETAIL else f"{value[: MAX_DETAIL - 1]}…"
 
 
 def in_state(known: Sidecar, state: str, detail: str) -> Sidecar:
     """*known* in another state, or in the same one since the same time."""
     since = known.since if known.state == state else now()
-    return replace(known, state=text(state, "state"), state_detail=text(detail, "detail"), since=since)
+    return replace(known, state=text(state, "state"), state_detail=words(detail, "detail"), since=since)
 
 
 def run_ended(known: Sidecar, end: int, rc: str, reason: str) -> Sidecar:
@@ -30,14 +51,16 @@ def run_ended(known: Sidecar, end: int, rc: str, reason: str) -> Sidecar:
     if not known.runs or known.runs[-1].end is not None:
         return known
     *before, last = known.runs
-    ended = replace(last, end=end, ended=now(), rc=text(rc, "rc"), reason=text(reason, "reason"))
+    ended = replace(last, end=end, ended=now(), rc=text(rc, "rc"), reason=words(reason, "reason"))
     return replace(known, runs=(*before, ended))
 
 
 def run_begun(known: Sidecar, run: str, start: int) -> Sidecar:
     """A run begins at offset *start*; one that still goes on is ended: its sender was restarted."""
-    known = run_ended(known, start, "", f"run {run} took over")
-    return replace(known, runs=(*known.runs, Run(text(run, "run"), start, now())))
+    known = run_ended(known, start, "", f"run {text(run, 'run')} took over")
+    runs = (*known.runs, Run(run, start, now()))
+    dropped = max(0, len(runs) - MAX_RUNS)
+    return replace(known, runs=runs[dropped:], runs_dropped=known.runs_dropped + dropped)
 
 
 def segment_closed(known: Sidecar, end: int, digest: str) -> Sidecar:

@@ -14,7 +14,7 @@ import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from logstreamer.errors import NameRefused, StoreError
+from logstreamer.errors import NameRefused
 from logstreamer.store import disk
 
 MAX_COMPONENT = 200
@@ -138,12 +138,14 @@ class Root:
 
     Args:
         create: make the directory, with its parents, if it is missing.
+        fsync: a directory made below it is on the disk before anything is put into it.
 
     Raises:
         StoreError: it cannot be made or opened.
     """
 
-    def __init__(self, path: str | os.PathLike[str], *, create: bool) -> None:
+    def __init__(self, path: str | os.PathLike[str], *, create: bool, fsync: bool = False) -> None:
+        self._fsync = fsync
         self.path = os.path.abspath(os.fspath(path))
         with disk.ours(f"use {self.path} as the store"):
             if create:
@@ -161,7 +163,9 @@ class Root:
         fd = os.dup(self._fd)
         try:
             for part in parts:
-                below = _open_directory(part, fd, create=create)
+                if create:
+                    disk.make_dir(part, fd, fsync=self._fsync)
+                below = _open_directory(part, fd)
                 os.close(fd)
                 fd = below
             yield fd
@@ -194,20 +198,11 @@ def place_of(path: str) -> Place:
     return Place(tuple(parts[:-1]), parts[-1])
 
 
-def _open_directory(name: str, dir_fd: int, *, create: bool) -> int:
-    flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+def _open_directory(name: str, dir_fd: int) -> int:
     try:
-        return os.open(name, flags, dir_fd=dir_fd)
-    except FileNotFoundError:
-        if not create:
-            raise
+        return os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=dir_fd)
     except OSError as error:
         # Linux says ENOTDIR for a link too, because of O_DIRECTORY; others say ELOOP.
         if error.errno in (errno.ENOTDIR, errno.ELOOP):
             raise NameRefused(name, "a file or a symbolic link lies where a directory must be") from error
         raise
-    disk.make_dir(name, dir_fd)
-    try:
-        return os.open(name, flags, dir_fd=dir_fd)
-    except FileNotFoundError as error:
-        raise StoreError(f"directory {name!r} vanished while it was made") from error

@@ -38,6 +38,7 @@ class StreamRecord(msgspec.Struct, frozen=True, kw_only=True):
             has not come back to it), except for what is settled: finished, failed, dead.
         since: when the state was entered.
         size: of the stored file, in bytes: the durable offset.
+        runs: the newest; *runs_dropped* older ones are not kept any more.
         troubles: what went wrong on this disk.
         created, modified, finished, since: wall clock, RFC 3339 in UTC, for people only.
         digest: xxh3-128 in hex of the whole file, once finished.
@@ -53,6 +54,7 @@ class StreamRecord(msgspec.Struct, frozen=True, kw_only=True):
     since: str
     size: int
     runs: tuple[Run, ...]
+    runs_dropped: int
     segments: tuple[Segment, ...]
     gaps: tuple[Gap, ...]
     troubles: tuple[Trouble, ...]
@@ -81,6 +83,7 @@ class StreamRecord(msgspec.Struct, frozen=True, kw_only=True):
             since=known.since,
             size=size,
             runs=known.runs,
+            runs_dropped=known.runs_dropped,
             segments=known.segments,
             gaps=tuple(Gap(s.offset, s.lost, s.reason, s.detail, s.at) for s in known.segments if s.lost != 0),
             troubles=known.troubles,

@@ -18,6 +18,9 @@ from logstreamer.store import disk
 VERSION = 1
 _MAX_SIZE = 64 << 20
 
+FULL = 16 << 20
+"""Bytes at which a sidecar takes no more segments (some 80,000): it is written anew for each, so it must stay small."""
+
 Reason = Literal["start", "rotated", "truncated", "gap", "recovered"]
 """Why a segment begins; "recovered" is the store's own: the bytes were found with nothing known about them."""
 
@@ -91,6 +94,7 @@ class Sidecar(msgspec.Struct, frozen=True, kw_only=True):
         writer: the receiver that wrote it; its state is believed while that one runs.
         size: of the stored file when this was written, in bytes; the file itself has usually grown since.
         digest: xxh3-128 in hex of the whole file, once finished.
+        runs_dropped: how many older ones are not kept any more.
     """
 
     version: int = VERSION
@@ -105,6 +109,7 @@ class Sidecar(msgspec.Struct, frozen=True, kw_only=True):
     digest: str | None = None
     meta: dict[str, str] = {}
     runs: tuple[Run, ...] = ()
+    runs_dropped: int = 0
     segments: tuple[Segment, ...] = ()
     troubles: tuple[Trouble, ...] = ()
 
