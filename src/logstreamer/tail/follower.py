@@ -48,7 +48,7 @@ class Follower:
         rotate_grace: float = 1.0,
         hold: HoldBudget = _DEFAULT_HOLD,
     ) -> None:
-        self.path = os.fsdecode(path)
+        self.path = os.path.abspath(os.fsdecode(path))
         self.poll_interval = poll_interval
         self.rotate_grace = rotate_grace
         self.exists = False

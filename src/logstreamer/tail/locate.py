@@ -59,7 +59,7 @@ class Past:
     @property
     def directories(self) -> set[str]:
         """Where the path, and the file it links to, stood at the last `remember`."""
-        return {os.path.dirname(place) or "." for place in (self.path, *self._places)}
+        return {os.path.dirname(place) for place in (self.path, *self._places)}
 
     def concerns(self, name: str) -> bool:
         """Whether a base name is that of the path, of the file it links to, or one that rotation derives from them."""
@@ -71,12 +71,11 @@ class Past:
 
     def list_all(self) -> list[Sibling]:
         """All rotated files, the oldest first; raises OSError when they cannot be listed."""
-        found: dict[str, Sibling] = {}
+        found: dict[FileId, Sibling] = {}
         for place in self._places or _places_of(self.path):
             directory, base = os.path.split(place)
-            matches = name_matcher(base)
-            for sibling in list_siblings(directory or ".", matches, os.path.splitext(base)[0]):
-                found[sibling.path] = sibling
+            for sibling in list_siblings(directory, name_matcher(base), os.path.splitext(base)[0]):
+                found.setdefault(sibling.id, sibling)  # two places may be one directory
         return sorted(found.values(), key=lambda sibling: sibling.age)
 
     def changed(self) -> bool:

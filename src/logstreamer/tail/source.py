@@ -157,8 +157,8 @@ def opening_of(content: Content, offset: int, reason: Reason, detail: str = "") 
 
 def lost_source(sibling: Sibling, why: str, now: float, *, prior: bool = False) -> Source:
     """A node for a rotated file that cannot be read: its size is what is lost, unknown for a compressed one."""
-    lost = None if sibling.packed else 0
-    opening = SegmentStart(str(sibling.id), 0, "rotated", lost, why)
+    unknown = SegmentStart(str(sibling.id), 0, "gap", None, why)
+    opening = unknown if sibling.packed else SegmentStart(str(sibling.id), 0, "rotated")
     source = Source(None, opening, now, prior=prior)
     source.written = 0 if sibling.packed else sibling.size
     source.end = 0

@@ -1,0 +1,272 @@
+"""Row T20 of the faults, and every other way in which files moved while the sender was down."""
+
+from __future__ import annotations
+
+import bz2
+import lzma
+import os
+from collections.abc import Callable
+
+import pytest
+
+from logstreamer.tail import Fingerprint, ResumePoint
+from tail.tailing import Log, Reading
+
+Follow = Callable[..., Reading]
+
+
+def read_partly(log: Log, follow: Follow, limit: int = 13, most: int = 4) -> tuple[bytes, ResumePoint]:
+    """Read a part; return it and the point at which its receiver resumes. The sender is down afterwards."""
+    reading = follow(limit=limit)
+    reading.read(most)
+    point = reading.resume_point()
+    reading.close()
+    return reading.data, point
+
+
+def test_resumes_in_the_same_file_without_a_new_segment(log: Log, follow: Follow):
+    text = log.append(10)
+    held, point = read_partly(log, follow)
+    text += log.append(5)
+
+    after = follow(resume=point)
+    after.settle()
+
+    assert held + after.data == text
+    assert after.segments == []
+
+
+def test_resumes_in_a_rotated_file_and_goes_on_through_the_newer_ones(log: Log, follow: Follow):
+    log.append(3)
+    log.rotate()
+    text = log.append(10)
+    held, point = read_partly(log, follow)
+    for _ in range(3):
+        log.rotate()
+        text += log.append(10)
+
+    after = follow(resume=point)
+    after.settle()
+
+    assert held + after.data == text
+    assert after.reasons == ["rotated"] * 3
+    assert after.lost == []
+
+
+def test_t20_resumes_in_a_compressed_file(log: Log, follow: Follow):
+    text = log.append(5000)
+    held, point = read_partly(log, follow)
+    for _ in range(3):
+        log.rotate()
+        log.compress(1)
+        text += log.append(10)
+
+    after = follow(resume=point)
+    after.settle()
+
+    assert held + after.data == text
+    assert after.reasons == ["rotated"] * 3
+
+
+@pytest.mark.parametrize(("suffix", "compress"), [(".bz2", bz2.compress), (".xz", lzma.compress)])
+def test_t20_other_compressions_of_the_standard_library(log: Log, follow: Follow, suffix: str, compress):
+    text = log.append(500)
+    held, point = read_partly(log, follow)
+    rotated = log.rotate()
+    st = rotated.stat()
+    packed = rotated.with_name(rotated.name + suffix)
+    packed.write_bytes(compress(rotated.read_bytes()))
+    os.utime(packed, ns=(st.st_mtime_ns, st.st_mtime_ns))
+    rotated.unlink()
+    text += log.append(1)
+
+    after = follow(resume=point)
+    after.settle()
+
+    assert held + after.data == text
+
+
+def test_t20_a_compressed_file_that_holds_something_else_is_a_gap(log: Log, follow: Follow):
+    log.append(50)
+    _, point = read_partly(log, follow)
+    other = log.lines(60)
+    log.write(other, mode="wb")
+    log.rotate()
+    log.compress(1)
+    new = log.append(1)
+
+    after = follow(resume=point)
+    after.settle()
+
+    assert after.data == new
+    assert (after.reasons, after.lost) == (["gap"], [None])
+
+
+def test_t20_an_unfinished_compressed_file_is_not_taken_for_the_whole(log: Log, follow: Follow):
+    text = log.append(500)
+    held, point = read_partly(log, follow)
+    log.rotate()
+    plain = log.numbered(1).read_bytes()
+    log.compress(1)
+    whole = log.packed(1).read_bytes()
+    log.packed(1).write_bytes(whole[: len(whole) // 2])
+    log.write(plain, to=log.numbered(1))  # gzip removes it when it is done
+    text += log.append(1)
+
+    after = follow(resume=point)
+    after.settle()
+
+    assert held + after.data == text
+
+
+def test_t20_a_rotated_file_of_unknown_compression_in_between_is_a_gap(log: Log, follow: Follow):
+    text = log.append(10)
+    held, point = read_partly(log, follow)
+    log.rotate()
+    log.append(5)
+    rotated = log.rotate()
+    rotated.rename(rotated.with_name("app.log.1.zst"))
+    new = log.append(1)
+
+    after = follow(resume=point)
+    after.settle()
+
+    assert held + after.data == text + new
+    assert after.lost == [None]
+    assert after.reasons == ["gap", "rotated"]
+    assert ".zst" in after.segments[0].detail
+
+
+def test_resumes_in_the_copy_of_a_truncated_file(log: Log, follow: Follow):
+    text = log.append(10)
+    held, point = read_partly(log, follow)
+    for _ in range(2):
+        log.copytruncate()
+        text += log.append(20)
+
+    after = follow(resume=point)
+    after.settle()
+
+    assert held + after.data == text
+
+
+def test_nothing_goes_on_is_a_gap_of_unknown_size_and_the_current_file(log: Log, follow: Follow):
+    log.append(10)
+    _, point = read_partly(log, follow)
+    log.path.unlink()
+    log.append(7)
+    log.rotate()
+    new = log.append(7)
+
+    after = follow(resume=point)
+    after.settle()
+
+    assert after.data == new
+    assert (after.reasons, after.lost) == (["gap"], [None])
+    assert point.source in after.segments[0].detail
+
+
+def test_a_gap_comes_out_even_when_no_byte_follows(log: Log, follow: Follow):
+    log.append(10)
+    _, point = read_partly(log, follow)
+    log.truncate()
+
+    after = follow(resume=point)
+    after.settle()
+
+    assert (after.reasons, after.lost) == (["gap"], [None])
+
+
+def test_resume_waits_for_a_path_that_is_missing(log: Log, follow: Follow):
+    text = log.append(10)
+    held, point = read_partly(log, follow)
+    away = log.path.rename(log.path.with_name("elsewhere"))
+    after = follow(resume=point)
+    assert after.settle() == b""
+    assert after.items == []
+    away.rename(log.path)
+
+    after.settle()
+
+    assert held + after.data == text
+    assert after.segments == []
+
+
+def test_resume_at_the_end_of_a_rotated_file(log: Log, follow: Follow):
+    log.append(10)
+    _, point = read_partly(log, follow, most=100)
+    log.rotate()
+    new = log.append(1)
+
+    after = follow(resume=point)
+    after.settle()
+
+    assert after.data == new
+    assert after.reasons == ["rotated"]
+
+
+@pytest.mark.parametrize("same_name", [True, False])
+def test_resume_of_a_segment_without_bytes_goes_by_its_name(log: Log, follow: Follow, same_name: bool):
+    text = log.append(3)
+    st = log.path.stat()
+    nothing = Fingerprint.of(b"")
+    source = f"{st.st_dev:x}-{st.st_ino:x}" if same_name else "another"
+
+    after = follow(resume=ResumePoint(source, 0, 0, nothing, nothing))
+    after.settle()
+
+    assert after.data == text
+    assert after.reasons == ([] if same_name else ["gap"])
+
+
+def test_equal_files_are_told_apart_by_name(log: Log, follow: Follow):
+    """Content proves nothing here: both hold the same."""
+    same = b"tick\n" * 100
+    log.write(same)
+    _, point = read_partly(log, follow, limit=50, most=3)
+    log.rotate()
+    log.write(same)
+
+    after = follow(resume=point)
+    after.settle()
+
+    assert after.data == same[100:] + same
+
+
+def test_resume_in_a_source_that_is_still_held(log: Log, follow: Follow):
+    text = log.append(10)
+    reading = follow(limit=13)
+    reading.read(4)
+    point, held = reading.resume_point(), reading.data
+    log.rotate()
+    text += log.append(5)
+    reading.poll()
+
+    reading.cursor = reading.follower.cursor(point, reading.now)
+    reading.settle()
+
+    assert reading.data == text
+    assert held == text[:39]
+
+
+def test_two_targets_resume_at_different_places(log: Log, follow: Follow):
+    text = log.append(10)
+    held_one, one = read_partly(log, follow)
+    log.rotate()
+    text += log.append(10)
+    log.rotate()
+    text += log.append(10)
+    two_start = text.index(b"line 0000010")
+    two_source = log.numbered(1).stat()
+    head = Fingerprint.of(text[two_start : two_start + 26])
+    two = ResumePoint(f"{two_source.st_dev:x}-{two_source.st_ino:x}", 0, 26, head, head)
+
+    after = follow(resume=two)
+    other = after.follower.cursor(one, 0.0)
+    after.settle()
+
+    assert after.data == text[two_start + 26 :]
+    rest = []
+    while (item := other.read(1 << 16, after.now)) is not None:
+        rest.append(item)
+    assert held_one + b"".join(item for item in rest if isinstance(item, bytes)) == text

@@ -1,0 +1,377 @@
+"""Rows T7-T9, T11 of the faults: the same file with other content."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from logstreamer.tail.cursor import HOLE_LIMIT
+from tail.tailing import GRACE, Log, Reading
+
+Follow = Callable[..., Reading]
+
+BLOCK = 4096  # of a file system; its last bytes are zeros, and no hole
+
+
+def test_t07_copytruncate_shorter_than_what_was_read(log: Log, follow: Follow):
+    old = log.append(50)
+    reading = follow()
+    reading.step()
+    log.copytruncate()
+    new = log.append(2)
+
+    reading.settle()
+
+    assert reading.data == old + new
+    assert reading.reasons == ["start", "truncated"]
+    assert reading.lost == []
+
+
+def test_t07_copytruncate_regrown_past_the_old_offset(log: Log, follow: Follow):
+    old = log.append(50)
+    reading = follow()
+    reading.step()
+    log.copytruncate()
+    new = log.append(500)
+
+    reading.settle()
+
+    assert reading.data == old + new
+    assert reading.reasons == ["start", "truncated"]
+
+
+def test_t07_copytruncate_with_unread_bytes_reads_on_in_the_copy(log: Log, follow: Follow):
+    old = log.append(50)
+    reading = follow(limit=100)
+    reading.read(3)
+    old += log.append(10)  # after the last look
+    log.copytruncate()
+    new = log.append(2)
+
+    reading.settle()
+
+    assert reading.data == old + new
+    assert reading.reasons == ["start", "truncated"]
+    assert reading.lost == []
+
+
+def test_t07_copytruncate_before_the_first_byte_was_read(log: Log, follow: Follow):
+    old = log.append(50)
+    reading = follow()
+    log.copytruncate()
+    new = log.append(100)
+
+    reading.settle()
+
+    assert reading.data == old + new
+
+
+def test_t07_copy_taken_before_our_position_continues_with_the_truncated_file(log: Log, follow: Follow):
+    """The writer wrote between the copy and the truncation, and we read that."""
+    old = log.append(50)
+    reading = follow()
+    reading.step()
+    copy = log.path.read_bytes()
+    old += log.append(2)
+    reading.step()
+    log.write(copy, to=log.numbered(1))
+    log.truncate()
+    new = log.append(3)
+
+    reading.settle()
+
+    assert reading.data == old + new
+    assert reading.lost == []
+
+
+def test_t07_bytes_between_copy_and_truncation_are_a_gap_of_known_size(log: Log, follow: Follow):
+    old = log.append(50)
+    reading = follow(limit=13)
+    reading.read(3)
+    log.write(log.path.read_bytes(), to=log.numbered(1))
+    between = log.append(4)
+    reading.poll()
+    log.truncate()
+    new = log.append(3)
+
+    reading.settle()
+
+    assert reading.data == old + new
+    assert reading.lost == [len(between)]
+
+
+@pytest.mark.parametrize("times", [2, 5])
+def test_t07_copytruncated_many_times_between_two_looks(log: Log, follow: Follow, times: int):
+    written = log.append(5)
+    reading = follow(limit=20)
+    reading.read(2)
+    for _ in range(times):
+        log.copytruncate()
+        written += log.append(5)
+
+    reading.settle()
+
+    assert reading.data == written
+    assert reading.lost == []
+
+
+def test_t07_copies_that_were_compressed_at_once(log: Log, follow: Follow):
+    written = log.append(500)
+    reading = follow(limit=20)
+    reading.read(2)
+    for _ in range(2):
+        log.copytruncate()
+        log.compress(1)
+        written += log.append(500)
+
+    reading.settle()
+
+    assert reading.data == written
+
+
+def test_t07_truncated_without_a_copy_is_a_gap_of_known_size(log: Log, follow: Follow):
+    old = log.append(50)
+    reading = follow(limit=13)
+    reading.read(4)
+    log.truncate()
+    reading.poll()
+    assert reading.read() == b""
+    assert (reading.segments[1].reason, reading.segments[1].lost) == ("truncated", len(old) - 39)
+
+    new = log.append(2)
+    reading.settle()
+
+    assert reading.data == old[:39] + new
+
+
+def test_t07_truncation_between_poll_and_read_is_noticed_by_the_read(log: Log, follow: Follow):
+    old = log.append(50)
+    reading = follow(limit=130)
+    reading.read(2)
+    log.copytruncate()
+    new = log.append(70)
+
+    reading.read()
+    reading.settle()
+
+    assert reading.data == old + new
+
+
+def test_t07_two_cursors_each_lose_what_they_had_not_read(log: Log, follow: Follow):
+    old = log.append(10)
+    reading = follow(limit=13)
+    slow = reading.follower.cursor(None, 0.0)
+    reading.read(6)
+    slow.read(13, 0.0)
+    slow.read(13, 0.0)
+    log.truncate()
+    reading.settle()
+
+    segment = slow.read(13, reading.now)
+
+    assert reading.lost == [len(old) - 65]
+    assert segment.lost == len(old) - 13
+
+
+@pytest.mark.parametrize("size", [1000, 5000])
+def test_t08_identical_first_bytes_and_regrown_past_the_old_offset(log: Log, follow: Follow, size: int):
+    header = b"#" * size
+    log.write(header)
+    old = header + log.append(50)
+    reading = follow()
+    reading.step()
+    log.copytruncate()
+    log.write(header)
+    new = header + log.append(70)
+
+    reading.settle()
+
+    assert reading.data == old + new
+
+
+def test_t08_identical_first_bytes_with_a_backlog(log: Log, follow: Follow):
+    header = b"#" * 1000
+    log.write(header)
+    old = header + log.append(500)
+    reading = follow(limit=300)
+    reading.read(3)
+    log.truncate()
+    log.write(header)
+    new = header + log.append(70)
+
+    reading.settle()
+
+    assert reading.data == old[:600] + new
+    assert reading.lost == [len(old) - 600]
+
+
+def test_t09_rewritten_with_the_same_length(log: Log, follow: Follow):
+    old = log.append(5)
+    reading = follow()
+    reading.step()
+    reading.step()
+    new = log.lines(5)
+    log.write(new, mode="wb")
+
+    reading.settle()
+
+    assert reading.data == old + new
+
+
+def test_t09_rewritten_with_the_same_length_within_one_tick(log: Log, follow: Follow):
+    """Size and mtime are those we saw; a second look shortly after the first write finds out."""
+    old = log.append(5)
+    reading = follow()
+    reading.read()
+    st = log.path.stat()
+    new = log.lines(5)
+    log.write(new, mode="wb")
+    os.utime(log.path, ns=(st.st_mtime_ns, st.st_mtime_ns))
+
+    reading.settle()
+
+    assert reading.data == old + new
+
+
+def test_t11_a_huge_hole_is_a_gap_and_not_zeros(log: Log, follow: Follow):
+    """A writer without O_APPEND goes on at its old offset after copytruncate."""
+    size = 8 * HOLE_LIMIT
+    with open(log.path, "wb") as file:
+        file.write(b"\n".join([b"a" * 99] * (size // 100)) + b"\n" * (size % 100 + 1))
+        file.flush()
+        size = file.tell()
+        log.tick(log.path)
+        old = log.path.read_bytes()
+        reading = follow()
+        reading.step()
+        log.copytruncate()
+        file.write(b"behind the hole\n")
+    log.tick(log.path)
+    assert log.path.stat().st_size > size
+
+    reading.settle()
+
+    assert reading.data.startswith(old)
+    tail = reading.data[len(old) :]
+    assert tail.endswith(b"behind the hole\n")
+    assert len(tail) <= BLOCK + 16
+    gap = reading.segments[-1]
+    assert (gap.reason, gap.lost) == ("gap", 0)
+    assert "hole of" in gap.detail
+    assert gap.source_offset >= size - BLOCK
+
+
+def test_t11_resumes_behind_a_hole(log: Log, follow: Follow):
+    log.write(b"before\n")
+    with open(log.path, "r+b") as file:
+        file.seek(2 * HOLE_LIMIT)
+        file.write(b"behind\n")
+    reading = follow()
+    reading.settle()
+    point = reading.resume_point()
+    reading.close()
+    more = log.append(2)
+
+    after = follow(resume=point)
+    after.settle()
+
+    assert after.items == [more]
+
+
+def test_t11_a_short_hole_is_read_as_the_zeros_it_stands_for(log: Log, follow: Follow):
+    log.write(b"before\n")
+    with open(log.path, "r+b") as file:
+        file.seek(100_000)
+        file.write(b"behind\n")
+    reading = follow(limit=7000)
+
+    reading.settle()
+
+    assert reading.data == log.path.read_bytes()
+    assert reading.reasons == ["start"]
+
+
+def test_t11_a_long_hole_at_the_end_is_waited_for(log: Log, follow: Follow):
+    text = log.append(1)
+    reading = follow()
+    reading.step()
+    os.truncate(log.path, 4 * HOLE_LIMIT)
+    log.tick(log.path)
+    reading.settle()
+    assert reading.data.rstrip(b"\0") == text
+    assert len(reading.data) <= BLOCK
+    with open(log.path, "r+b") as file:
+        file.seek(2 * HOLE_LIMIT)
+        file.write(b"written later\n")
+    log.tick(log.path)
+    reading.settle()
+    assert reading.data.rstrip(b"\0").endswith(b"written later\n")
+    log.rotate()
+    new = log.append(1)
+
+    reading.settle()
+
+    assert reading.data.endswith(new)
+    assert len(reading.data) <= 2 * BLOCK + len(new)
+
+
+def test_a_copy_of_a_file_that_was_not_truncated_is_not_read(log: Log, follow: Follow):
+    old = log.append(500)
+    reading = follow()
+    reading.step()
+    log.write(log.path.read_bytes(), to=log.path.with_name("app.log.bak"))
+    old += log.append(500)
+    reading.step()
+    log.rotate()
+    new = log.append(3)
+
+    reading.settle()
+
+    assert reading.data == old + new
+
+
+def test_truncated_after_it_was_rotated_away(log: Log, follow: Follow):
+    old = log.append(10)
+    reading = follow(limit=13)
+    reading.read(4)
+    rotated = log.rotate()
+    new = log.append(2)
+    reading.poll(0.1)
+    os.truncate(rotated, 0)
+    reading.settle()
+
+    assert reading.data == old[:39] + new
+    assert reading.lost == [len(old) - 39]
+
+
+def test_a_rotated_file_rewritten_after_it_was_finished_is_a_gap(log: Log, follow: Follow):
+    old = log.append(10)
+    reading = follow(limit=13)
+    reading.read(4)
+    rotated = log.rotate()
+    new = log.append(2)
+    for _ in range(5):
+        reading.poll(GRACE)
+    rotated.write_bytes(b"x" * 1000)
+
+    reading.settle()
+
+    assert reading.data == old[:39] + new
+    assert reading.lost == [len(old) - 39]
+
+
+def test_the_copy_may_be_written_over_an_older_one(log: Log, follow: Follow, tmp_path: Path):
+    log.write(b"an old copy\n", to=log.numbered(1))
+    old = log.append(10)
+    reading = follow(limit=13)
+    reading.read(4)
+    log.write(log.path.read_bytes(), to=log.numbered(1), mode="wb")
+    log.truncate()
+    new = log.append(1)
+
+    reading.settle()
+
+    assert reading.data == old + new
