@@ -14,9 +14,14 @@ help: ## this list
 
 setup: $(STAMP) ## the virtual environment, with everything in it
 
+# A copied or moved checkout would go on running the old one: the stamp holds the place it was made for.
+ifneq ($(shell cat '$(STAMP)' 2>/dev/null),$(CURDIR))
+.PHONY: $(STAMP)
+endif
+
 $(STAMP): pyproject.toml scripts/make-venv
 	@PYTHON='$(PYTHON)' scripts/make-venv '$(VENV)' '.[dev]'
-	@touch $@
+	@echo '$(CURDIR)' > $@
 
 demo: setup ## a receiver and three small training jobs; one is killed
 	@$(BIN)/logstreamer demo

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import re
+import shlex
 import sys
 from collections import deque
 from pathlib import Path
@@ -39,7 +40,7 @@ def main() -> int:
         f"{options.rounds} rounds, backlog of {options.size} MiB, then {options.seconds:.0f} s of "
         f"{LINES_PER_SECOND:.0f} lines/s, all on loopback, load before the run {load:.2f}"
     )
-    report = render(results, settings, "make bench-quick" if options.quick else "make bench")
+    report = render(results, settings, shlex.join(["python", "-m", "benchmarks", *sys.argv[1:]]))
     print(report)
     complete = results[0].measured and not results[0].trouble
     if options.report and complete:  # else the last good figures stay
