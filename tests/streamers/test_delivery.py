@@ -5,11 +5,11 @@ import logging
 
 import pytest
 
+from logstreamer.apis.outcomes import Outcomes
 from logstreamer.apis.shareable import ReturnCode, make_reply
 from logstreamer.apis.streaming import PayloadKey
 from logstreamer.streamers.chunk import OFFSET_HEADER
 from logstreamer.streamers.delivery import MAX_RESENDS
-from logstreamer.streamers.outcomes import Outcomes
 from streamers.fakes import TailBench, acknowledged, ok
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Mapping
 
+from logstreamer.apis.outcomes import Outcomes
 from logstreamer.apis.shareable import ReturnCode, Shareable, make_reply
 from logstreamer.streamers.chunk import OFFSET_HEADER, Chunk
-from logstreamer.streamers.outcomes import Outcomes
 
 MAX_RESENDS = 10
 """How often one message is sent again because a reply to it is missing, before its target counts as lost."""
