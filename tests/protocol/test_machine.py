@@ -19,11 +19,11 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
-from protocol.pair import ProtocolPair
 
 from logstreamer.protocol.frames import Data, Frame
 from logstreamer.protocol.receiver import ReceiverState
 from logstreamer.protocol.sender import Positioned, SenderState
+from protocol.pair import ProtocolPair
 
 TICKS = 60
 """More than enough once the faults stop, and one for each byte and segment, should the window take but one: what is
@@ -265,7 +265,7 @@ def _act(machine: FaultMachine, choose: random.Random) -> None:
         (machine.exchange, 3),
         (lambda: machine.write(choose.randint(1, 50)), 4),
         (lambda: machine.time_passes(choose.choice([0.05, 0.5, 2.5, 5.0])), 2),
-        (lambda: machine.stop() if choose.random() < 0.1 and machine.pair.source.written else None, 1),
+        (lambda: machine.stop() if choose.random() < 0.3 and machine.pair.source.written else None, 1),
         *((fault, 1) for name, fault in faults.items() if name in machine.faults),
     )
     action, _ = choose.choices(work, [weight for _, weight in work])[0]
