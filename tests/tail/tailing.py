@@ -20,10 +20,18 @@ GRACE = 1.0
 class Reading:
     """What one target gets. `items` are the segments and bytes in the order in which they came."""
 
-    def __init__(self, path: Path, *, resume: ResumePoint | None = None, limit: int = 1 << 16, **options: Any) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        resume: ResumePoint | None = None,
+        limit: int = 1 << 16,
+        follower: Follower | None = None,
+        **options: Any,
+    ) -> None:
         self.now = 0.0
         self.limit = limit
-        self.follower = Follower(path, now=self.now, rotate_grace=GRACE, **options)
+        self.follower = follower or Follower(path, now=self.now, rotate_grace=GRACE, **options)
         self.cursor: Cursor = self.follower.cursor(resume, self.now)
         self.items: list[SegmentStart | bytes] = []
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
@@ -40,6 +42,7 @@ class FileActions(RuleBasedStateMachine):
         self.directory = tempfile.TemporaryDirectory()
         self.log = Log(Path(self.directory.name) / "app.log")
         self.reading = Reading(self.log.path, limit=7 * LINE)
+        self.slow = Reading(self.log.path, limit=3 * LINE, follower=self.reading.follower)
         self.generations: list[Generation] = []
         self.exists = False
 
@@ -111,6 +114,11 @@ class FileActions(RuleBasedStateMachine):
     def read(self, most: int) -> None:
         self.reading.read(most)
 
+    @rule(most=st.integers(1, 2))
+    def read_slowly(self, most: int) -> None:
+        self.slow.now = self.reading.now
+        self.slow.read(most)
+
     @rule()
     def look_and_read_all(self) -> None:
         self.poll(0.5)
@@ -119,46 +127,102 @@ class FileActions(RuleBasedStateMachine):
     # --- what must hold
 
     @invariant()
-    def is_in_order_and_once(self) -> None:
+    def each_reads_in_order_and_once(self) -> None:
         written = b"".join(bytes(generation.text) for generation in self.generations)
-        position = 0
-        for piece in self.pieces():
-            found = written.find(piece, position)
-            assert found >= 0, f"{piece[:60]!r} was not written after byte {position}, or is read twice"
-            position = found + len(piece)
-
-    def pieces(self) -> list[bytes]:
-        """What was read, between two places where something may be missing."""
-        pieces = [b""]
-        for item in self.reading.items:
-            if isinstance(item, SegmentStart):
-                pieces.append(b"")
-            else:
-                pieces[-1] += item
-        return [piece for piece in pieces if piece]
+        for reading in (self.reading, self.slow):
+            position = 0
+            for piece in pieces(reading):
+                found = written.find(piece, position)
+                assert found >= 0, f"{piece[:60]!r} was not written after byte {position}, or is read twice"
+                position = found + len(piece)
 
     def check_all_is_read(self) -> None:
         self.poll(0.5)
         self.reading.settle()
-        self.is_in_order_and_once()
-        got = self.reading.data
+        self.slow.now = self.reading.now
+        self.slow.settle()
+        self.each_reads_in_order_and_once()
+        for reading in (self.reading, self.slow):
+            self.check_losses(reading)
+            assert reading.cursor.behind == 0
+        assert self.reading.follower.trouble is None
+
+    def check_losses(self, reading: Reading) -> None:
+        got = reading.data
         lines = set(got.splitlines())
         known_lost = all_lost = 0
         for generation in self.generations:
             if not generation.destroyed:
                 assert bytes(generation.text) in got, f"not read, and it could be: {bytes(generation.text[:60])!r}"
-            else:
-                read = sum(line in lines for line in bytes(generation.text).splitlines())
-                known_lost += max(0, generation.seen - read * LINE)
-                all_lost += len(generation.text) - read * LINE
+                continue
+            read = sum(line in lines for line in bytes(generation.text).splitlines())
+            known_lost += max(0, generation.seen - read * LINE)
+            all_lost += len(generation.text) - read * LINE
         # A read may see more than the last poll did.
-        assert known_lost <= sum(lost or 0 for lost in self.reading.lost) <= all_lost
-        assert None not in self.reading.lost
-        assert self.reading.cursor.behind == 0
-        assert self.reading.follower.trouble is None
+        assert known_lost <= sum(lost or 0 for lost in reading.lost) <= all_lost
+        assert None not in reading.lost
 
 
-TestFileActions = FileActions.TestCase
+def pieces(reading: Reading) -> list[bytes]:
+    """What was read, cut where something may be missing."""
+    found = [b""]
+    for item in reading.items:
+        if isinstance(item, SegmentStart):
+            found.append(b"")
+        else:
+            found[-1] += item
+    return [piece for piece in found if piece]
+
+
+TestFileActions: Any = FileActions.TestCase
 TestFileActions.settings = settings(
     max_examples=40, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck)
 )
+
+
+ACTIONS: dict[str, Callable[[Log], object]] = {
+    "rotate": lambda log: log.rotate(),
+    "copytruncate": lambda log: log.copytruncate(),
+    "compress": lambda log: log.numbered(1).exists() and log.compress(1),
+    "late": lambda log: log.rotate(create=False),
+}
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@given(
+    st.lists(
+        st.one_of(
+            st.tuples(st.just("append"), st.integers(1, 30)),
+            st.tuples(st.sampled_from(sorted(ACTIONS)), st.just(0)),
+            st.tuples(st.just("read"), st.integers(1, 6)),
+            st.tuples(st.just("poll"), st.integers(0, 3)),
+            st.tuples(st.just("restart"), st.just(0)),
+        ),
+        max_size=40,
+    )
+)
+def test_nothing_is_lost_or_doubled_across_restarts_while_all_is_still_on_the_disk(actions: list[tuple[str, int]]):
+    with tempfile.TemporaryDirectory() as directory:
+        log = Log(Path(directory) / "app.log")
+        written = log.append(5)
+        reading = Reading(log.path, limit=7 * LINE)
+        items = reading.items
+        for action, number in actions:
+            if action == "append" or not log.path.exists():
+                written += log.append(max(1, number))
+            elif action == "read":
+                reading.read(number)
+            elif action == "poll":
+                reading.poll(float(number))
+            elif action != "restart":
+                ACTIONS[action](log)
+            elif items and isinstance(items[-1], bytes):  # else its receiver holds nothing of the segment
+                point = reading.resume_point()
+                reading.close()
+                reading = Reading(log.path, limit=7 * LINE, resume=point)
+                reading.items = items
+        reading.settle()
+        reading.close()
+
+        assert reading.data == written
+        assert reading.lost == []

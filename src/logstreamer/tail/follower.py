@@ -114,7 +114,8 @@ class Follower:
     # --- looking
 
     def _look(self, now: float) -> None:
-        if not self._past.ready:
+        known = not self._past.ready
+        if known:
             self._past.remember()  # before the first open: what stands there now is older
         try:
             st: os.stat_result | None = os.stat(self.path)
@@ -136,7 +137,7 @@ class Follower:
             self._discover_rotated(now)
         else:
             check_regular(st)
-            self._discover(now)
+            self._discover(now, known)
             self._set_exists(True)
 
     def _examine(self, source: Source, look: Look, now: float) -> None:
@@ -146,10 +147,13 @@ class Follower:
         if change is Change.TRUNCATED or (change is Change.GREW and was_empty):
             self._truncate(source, now, certain=change is Change.TRUNCATED)
 
-    def _discover(self, now: float) -> None:
-        """The path names another file: add it, and those that it named in between."""
+    def _discover(self, now: float, known: bool) -> None:
+        """The path names another file: add it, and, unless the siblings are *known*, those that it named in between."""
         self._check_left(now)
         content = open_content(self.path)
+        if known:
+            self._extend([self._node_at_path(content, now)], now)
+            return
         try:
             listing, finds = self._past.open_news(self._chain.newest, self._held(), content.id)
         except BaseException:
