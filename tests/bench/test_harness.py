@@ -15,12 +15,12 @@ from benchmarks.results import PeerResult, percentile
 from benchmarks.session import PeerFailed
 
 RECEIVE = """
-import socket, sys
+import socket, sys, time
 with socket.create_server(("127.0.0.1", int(sys.argv[1]))) as server, open(sys.argv[2], "wb", buffering=0) as copy:
     connection = server.accept()[0]
     while data := connection.recv(65536):
         copy.write(data)
-    sys.stdin.read()
+    time.sleep(600)  # like every peer, until it is stopped
 """
 SEND = """
 import socket, sys, time
