@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any
@@ -13,7 +12,6 @@ from logstreamer.apis.shareable import ReturnCode
 from logstreamer.engines.channel import Channel
 from logstreamer.engines.pump import Pump
 from logstreamer.sender import Lane, Sender
-from logstreamer.tail.siblings import name_matcher
 from logstreamer.tail.wakeup import Wakeup, Watch
 
 logger = logging.getLogger(__name__)
@@ -40,9 +38,6 @@ class Following:
         self._on_over = on_over
         self._channels: dict[Lane, Channel] = {}
         self._watches: dict[str, Watch] = {}
-        path = sender.spec.path
-        self._names = {os.path.basename(path), os.path.basename(os.path.realpath(path))}
-        self._is_rotated_name = name_matcher(os.path.basename(path))
 
     def start(self, lanes: dict[Lane, Channel]) -> None:
         """Look at the file and begin to send it."""
@@ -102,12 +97,8 @@ class Following:
             return
         for gone in self._watches.keys() - wanted:
             self._watches.pop(gone).close()
-        self._names.add(os.path.basename(os.path.realpath(self.sender.spec.path)))
         for new in wanted - self._watches.keys():
-            self._watches[new] = self._wakeup.watch(new, self.wake, self._is_wanted)
-
-    def _is_wanted(self, name: str) -> bool:
-        return name in self._names or self._is_rotated_name(name) is not None
+            self._watches[new] = self._wakeup.watch(new, self.wake, self.sender.follower.concerns)
 
     def _finish(self) -> None:
         for watch in self._watches.values():
