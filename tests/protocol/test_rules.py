@@ -12,7 +12,7 @@ from logstreamer.errors import LocalProtocolError, RemoteProtocolError
 from logstreamer.protocol.codec import checksum
 from logstreamer.protocol.frames import MAX_NAME, Accept, Ack, Data, Eof, Frame, Heartbeat, Open, Reply, Segment
 from logstreamer.protocol.receiver import Position, ReceiverProtocol, ReceiverState
-from logstreamer.protocol.sender import MIN_HEARTBEAT, Failed, Positioned, Resumed, SenderProtocol, SenderState
+from logstreamer.protocol.sender import MIN_HEARTBEAT, Failed, Positioned, Replied, Resumed, SenderProtocol, SenderState
 from logstreamer.protocol.window import MAX_WINDOW
 from protocol.pair import KEY, ProtocolPair, abort_of
 
@@ -699,3 +699,14 @@ def test_a_hundred_cuts_at_random_points_cost_nothing(seed: int):
     pair.settle(3000)
     assert pair.delivered_bytes == bytes(pair.source.written)
     assert pair.errors == []
+
+
+def test_repeated_reply_does_not_answer_the_next_message():
+    sender = objects_sender()
+    sender.receive(Reply(0, True), 1.0)
+    sender.send_data(memoryview(b"next"), 1.0)
+    sender.expect_reply(1.0)
+    assert sender.receive(Reply(0, True), 2.0) is None
+    assert sender.get_timer() is not None
+    assert sender.receive(Reply(1, True), 3.0) == Replied(Reply(1, True))
+    assert sender.get_timer() is None

@@ -148,6 +148,7 @@ class SenderProtocol:
         self._introduced = False  # an Open has left on this connection; nothing may go before it
         self._eof = False
         self._reply_due = False
+        self._next_reply = 0
         self._digest: xxhash.xxh3_128 | None = None
         self._digest_start = 0
         self._backoff = Backoff(0.1, 2.0, jitter)
@@ -286,8 +287,10 @@ class SenderProtocol:
         return None
 
     def _replied(self, frame: Reply) -> Event | None:
-        if self.state is not SenderState.STREAMING:
+        # After a reconnect the receiver repeats its last reply, which we may have had.
+        if self.state is not SenderState.STREAMING or frame.index < self._next_reply:
             return None
+        self._next_reply = frame.index + 1
         self._reply_due = False
         self._silent_until = None
         return Replied(frame)
