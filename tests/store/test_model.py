@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
@@ -166,5 +166,10 @@ class StoreMachine(RuleBasedStateMachine):
                 assert record.digest == xxh3(model.data).hex()
 
 
-StoreMachine.TestCase.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+StoreMachine.TestCase.settings = settings(
+    max_examples=60,
+    stateful_step_count=40,
+    deadline=None,  # real files, on a disk that others use too
+    suppress_health_check=[HealthCheck.too_slow],
+)
 TestStoreMachine = StoreMachine.TestCase
