@@ -577,6 +577,8 @@ def test_rule_10_lost_opening_is_repeated(lost: type[Frame]):
 def test_rule_10_lost_timeout_is_noticed_though_nothing_is_written():
     """The receiver has closed the run, its Abort was lost: a heartbeat that is not answered tells the sender."""
     pair = ProtocolPair(idle_timeout=30.0)
+    pair.tick(2.5)
+    pair.exchange(2.5)  # all is answered, the sender waits for nothing
     assert pair.receiver is not None
     pair.receiver.abort("TIMEOUT", "nothing heard")
     pair.send()
