@@ -9,6 +9,11 @@ DRAIN_SECONDS = 1.0
 """The same as a least time in seconds, for very short poll intervals."""
 
 
+UNREADABLE_SECONDS = 5.0
+"""How long bytes that are known to be there and cannot be read are waited for: the successor of a file that was
+rotated a moment ago is read when that one has been quiet for a while."""
+
+
 class Drain:
     """The end of a stream after its stop; all times in seconds of one monotonic clock.
 
@@ -19,23 +24,36 @@ class Drain:
     Args:
         now: when the stop was seen.
         poll_interval: how long the file must have been quiet (> 0).
+        at_first_end: the first empty read is the last: the file had got its last line before it was read.
     """
 
-    def __init__(self, now: float, poll_interval: float) -> None:
+    def __init__(self, now: float, poll_interval: float, *, at_first_end: bool = False) -> None:
         self._poll_interval = poll_interval
         self._deadline = now + max(DRAIN_POLLS * poll_interval, DRAIN_SECONDS)
         self._quiet_since: float | None = None
         self._goal: int | None = None
+        self._at_first_end = at_first_end
+        self._unreadable_since: float | None = None
 
     def saw_data(self) -> None:
         """A read brought bytes: the two empty reads have to come after it."""
-        self._quiet_since = None
+        self._quiet_since = self._unreadable_since = None
 
-    def saw_nothing(self, now: float) -> float:
-        """A read was empty: how many seconds must pass until the next may be the last; 0.0: it was the last."""
+    def saw_nothing(self, now: float, unread: int) -> float:
+        """A read was empty: how many seconds must pass until the next may be the last; 0.0: it was the last.
+
+        Args:
+            unread: bytes known to be there all the same.
+        """
         if self._quiet_since is None:
             self._quiet_since = now
-        return max(0.0, self._quiet_since + self._poll_interval - now)
+        quiet_for = 0.0 if self._at_first_end else self._quiet_since + self._poll_interval - now
+        return max(0.0, quiet_for, self._patience(now) if unread else 0.0)
+
+    def _patience(self, now: float) -> float:
+        if self._unreadable_since is None:
+            self._unreadable_since = now
+        return min(self._unreadable_since + UNREADABLE_SECONDS - now, self._poll_interval)
 
     def needs_goal(self, now: float) -> bool:
         """Whether the bound has passed and `set_goal` has not been told the end yet."""

@@ -221,7 +221,7 @@ class Lane:
             self._cursor.close()
         self._cursor = self._sender.follower.cursor(_resume_point(accept), now)
         if self._sender.stopped_at is not None:
-            self._drain = Drain(now, self._sender.spec.poll_interval)
+            self._drain = self._new_drain(now)
 
     def _say_lowered(self, accept: Accept) -> None:
         if not self._lowered and self.protocol.heartbeat_interval < self._sender.spec.liveness_interval:
@@ -267,7 +267,10 @@ class Lane:
     def stop(self, now: float) -> None:
         """The file has got its last line, or will get few more."""
         self._progress_at = max(self._progress_at, now)
-        self._drain = Drain(now, self._sender.spec.poll_interval)
+        self._drain = self._new_drain(now)
+
+    def _new_drain(self, now: float) -> Drain:
+        return Drain(now, self._sender.spec.poll_interval, at_first_end=self._sender.spec.stop_at_eof)
 
     def _is_cut_off(self, drain: Drain, cursor: Cursor, now: float) -> bool:
         if drain.needs_goal(now):
@@ -277,12 +280,7 @@ class Lane:
     def _at_end(self, cursor: Cursor, now: float) -> None:
         if self._drain is None:
             return
-        if cursor.behind:
-            # A file that was rotated a moment ago has to stay quiet before its successor is read.
-            self._drain.saw_data()
-            self._look_again_at = now + self._sender.spec.poll_interval
-            return
-        wait = 0.0 if self._sender.spec.stop_at_eof else self._drain.saw_nothing(now)
+        wait = self._drain.saw_nothing(now, cursor.behind)
         if wait > 0:
             self._look_again_at = now + wait
         else:

@@ -16,12 +16,6 @@ from logstreamer.streamers.chunk import Chunk
 from logstreamer.streamers.delivery import Delivery
 from logstreamer.streamers.producer import ChunkProducer, is_aborted
 
-UNREADABLE_SECONDS = 5.0
-"""How long after a stop we wait for bytes that are known to be there but cannot be read yet.
-
-They may lie in a file that was just put in the place of another, which is watched for a last line first.
-"""
-
 _logger = logging.getLogger(__name__)
 
 
@@ -82,7 +76,6 @@ class LogTailProducer(ChunkProducer):
         self._offset = 0
         self._last_sent = monotonic()
         self._drain: Drain | None = None
-        self._unreadable_since: float | None = None
 
     def produce(self, stream_ctx: dict[str, Any], fl_ctx: FLContext) -> tuple[Shareable, float]:
         """The next message; blocks until there are bytes, a heartbeat is due or the stream has come to its end."""
@@ -117,7 +110,7 @@ class LogTailProducer(ChunkProducer):
             data = feed.read(self.follow.chunk_size, now)
             # Only after the read: a run may be aborted before its last lines are written, and they count.
             if self._drain is None and self._is_stopping(fl_ctx):
-                self._drain = Drain(now, self.follow.poll_interval)
+                self._drain = Drain(now, self.follow.poll_interval, at_first_end=self.follow.stop_at_eof)
             if data:
                 return self._data_chunk(data)
             pause = self._until_next_read(feed, now)
@@ -131,7 +124,6 @@ class LogTailProducer(ChunkProducer):
     def _data_chunk(self, data: bytes) -> Chunk:
         chunk = Chunk(self._offset, data)
         self._offset = chunk.end
-        self._unreadable_since = None
         if self._drain:
             self._drain.saw_data()
         return chunk
@@ -140,13 +132,7 @@ class LogTailProducer(ChunkProducer):
         """After an empty read: seconds until the next one; 0.0: it was the last."""
         if self._drain is None:
             return self.follow.poll_interval
-        pause = 0.0 if self.follow.stop_at_eof else self._drain.saw_nothing(now)
-        if pause > 0.0 or feed.look(now) == 0:
-            return pause
-        if self._unreadable_since is None:
-            self._unreadable_since = now
-        left = self._unreadable_since + UNREADABLE_SECONDS - now
-        return max(0.0, min(left, self.follow.poll_interval))
+        return self._drain.saw_nothing(now, feed.look(now))
 
     def _is_cut_off(self, feed: Feed, now: float) -> bool:
         if self._drain is None:
