@@ -200,6 +200,13 @@ def test_old_states_are_never_shown_as_live(tmp_path):
         assert [record.state for record in view.streams()] == ["dead"]
 
 
+def test_the_state_of_a_stream_that_was_closed_is_not_kept_up(tmp_path):
+    with Store(tmp_path) as store, View(tmp_path) as view:
+        opened(store).close()
+        assert [record.state for record in view.streams()] == ["unknown"]
+        assert [record.state for record in store.streams()] == ["unknown"]
+
+
 def test_a_view_does_not_keep_a_receiver_from_starting(tmp_path):
     Store(tmp_path).close()
     with View(tmp_path) as view:

@@ -184,6 +184,7 @@ def test_d3_a_shorter_file_is_shown_and_continued(root, size, segments):
     with View(root) as view:
         seen = {record.path: record for record in view.streams()}["/".join(PLACE)]
         assert [(trouble.kind, trouble.size) for trouble in seen.troubles] == [("shorter", size)]
+        assert (seen.segments[-1].end, seen.segments[-1].digest) == (None, None)
     with Store(root) as store:
         stream = store.open(*PLACE, key=KEY)
         assert stream.durable == size
