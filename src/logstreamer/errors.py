@@ -7,9 +7,12 @@
     ├── ProtocolError
     │   ├── LocalProtocolError            our own bug: a step the state table does not allow
     │   └── RemoteProtocolError           the peer broke the protocol: abort, close, log once
+    ├── FileShrank                        a snapshot's file became shorter while it was sent
     └── StoreError (OSError)              the receiver's disk
         ├── OffsetMismatch                bytes offered at another place than the end of the file
-        └── NameRefused                   a site, job or file name that is never stored
+        ├── NameRefused                   a site, job or file name that is never stored
+        ├── DiskFull                      no room now; nothing was kept, the call may be repeated
+        └── FileChanged                   somebody else cut, grew or removed a stored file
 
 Errors carry their facts as fields; the message is for people.
 """
@@ -43,6 +46,20 @@ class RemoteProtocolError(ProtocolError):
     """The peer sent what the protocol does not allow."""
 
 
+class FileShrank(LogStreamerError):
+    """A file became shorter while it was sent, so what was announced cannot be sent any more.
+
+    Attributes:
+        announced: its size when sending began, in bytes.
+        available: bytes that could be read.
+    """
+
+    def __init__(self, name: str, announced: int, available: int) -> None:
+        super().__init__(f"{name} was {announced} bytes long when sending began, now it ends after {available}")
+        self.announced = announced
+        self.available = available
+
+
 class StoreError(LogStreamerError, OSError):
     """The receiver's store could not do what was asked."""
 
@@ -73,3 +90,20 @@ class NameRefused(StoreError):
         super().__init__(f"name {name!r} refused: {reason}")
         self.name = name
         self.reason = reason
+
+
+class DiskFull(StoreError):
+    """There is no room (ENOSPC, EDQUOT, EFBIG). Nothing of the bytes was kept; the same call may be repeated."""
+
+
+class FileChanged(StoreError):
+    """Somebody else cut, grew or removed the stored file; it takes no more bytes until it is opened again.
+
+    Attributes:
+        expected, size: how many bytes it should have, and has.
+    """
+
+    def __init__(self, path: str, expected: int, size: int) -> None:
+        super().__init__(f"{path} was changed or removed by somebody else")
+        self.expected = expected
+        self.size = size

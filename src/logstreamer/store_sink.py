@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 
 import msgspec
 
@@ -29,6 +30,10 @@ class Stored:
     Args:
         idle_timeout: seconds of silence after which a sender counts as dead; 0: never.
         sync: acknowledge only what is on the disk.
+
+    Attributes:
+        on_change: called with a stream's path when something came from its sender, and at the end of its run; from
+            the loop or from a worker thread, so it has to be quick.
     """
 
     def __init__(self, store: Store, *, idle_timeout: float, sync: bool = False) -> None:
@@ -36,6 +41,7 @@ class Stored:
         self.idle_timeout = idle_timeout
         self.sync = sync
         self.lock = threading.RLock()
+        self.on_change: Callable[[str], None] | None = None
 
     @property
     def open_sink(self) -> OpenSink:
@@ -44,6 +50,15 @@ class Stored:
 
     def _open_sink(self, site: str, frame: Open, end_stream: EndStream) -> Sink:
         return StoreSink(self, site)
+
+    def record(self, path: str) -> StreamRecord | None:
+        """A snapshot of the stream at *path* while a sender has it open, else None; from any thread, without the lock."""
+        return self.store.live_record(path)
+
+    def changed(self, path: str) -> None:
+        """Tell whoever watches."""
+        if self.on_change is not None:
+            self.on_change(path)
 
     def streams(self) -> list[StreamRecord]:
         """A snapshot of every stream; from any thread."""
@@ -79,6 +94,7 @@ class StoreSink:
                 meta = {item: value for item, value in frame.meta.items() if isinstance(value, str)}
                 self._file = self._stored.store.open(self._site, job, name, key=key, meta=meta)
             run_start = self._file.begin_run(frame.run)
+            self._stored.changed(self._file.path)
             return Begun(self.position(), run_start, self._stored.idle_timeout)
 
     def position(self) -> Position:
@@ -92,11 +108,13 @@ class StoreSink:
             self._open_file().start_segment(
                 frame.offset, frame.source, frame.source_offset, frame.reason, frame.lost, frame.detail
             )
+        self._stored.changed(self.path)
         return GO_ON
 
     def data(self, frame: Data) -> Verdict:
         with self._stored.lock:
             self._open_file().append(frame.offset, frame.payload)
+        self._stored.changed(self.path)
         return GO_ON
 
     def commit(self) -> None:
@@ -106,6 +124,7 @@ class StoreSink:
                 self._file.sync()
 
     def heartbeat(self, frame: Heartbeat) -> Verdict:
+        self._stored.changed(self.path)
         return GO_ON
 
     def eof(self, frame: Eof, run_start: int) -> Verdict:
@@ -125,6 +144,7 @@ class StoreSink:
             if self._file is not None:
                 self._file.end_run(rc, reason)
                 self._file.close()
+                self._stored.changed(self._file.path)
 
     def _open_file(self) -> StreamFile:
         if self._file is None:

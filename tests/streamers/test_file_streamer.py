@@ -11,10 +11,9 @@ import pytest
 from logstreamer.apis.context import FLContext
 from logstreamer.apis.shareable import ReturnCode, Shareable
 from logstreamer.apis.streaming import PayloadKey
-from logstreamer.errors import ConfigError
+from logstreamer.errors import ConfigError, FileShrank
 from logstreamer.streamers import FileStreamer
 from logstreamer.streamers.file_consumer import FileConsumer
-from logstreamer.streamers.file_producer import FileShrank
 from streamers.pull_engine import Fault, PullNetwork
 
 MIB = 1024 * 1024

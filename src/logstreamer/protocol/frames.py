@@ -197,7 +197,7 @@ class Eof(Frame, frozen=True, array_like=True, tag=8):
 
 
 class Abort(Frame, frozen=True, array_like=True, tag=9):
-    """Either side: this run is over, with return code *rc*. A sender answers TIMEOUT by opening a new run."""
+    """Either side: this run is over, with return code *rc*. A sender answers a transient one by opening a new run."""
 
     rc: Name
     reason: Name

@@ -63,8 +63,9 @@ second Open, anything after the end) are allowed and have no effect; whatever is
 MIN_HEARTBEAT = 0.01
 """Least seconds between two heartbeats, however impatient the receiver says it is."""
 
-TRANSIENT = frozenset({"TIMEOUT"})
-"""Return codes of Abort after which the stream goes on in a new run."""
+TRANSIENT = frozenset({"TIMEOUT", "COMMUNICATION_ERROR"})
+"""Return codes of Abort after which the stream goes on in a new run: the receiver had not heard us for too long, or has
+to look anew at what it holds."""
 
 
 @dataclass(frozen=True, slots=True)

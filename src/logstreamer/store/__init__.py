@@ -1,8 +1,8 @@
 """The receiver's disk: byte-exact copies with what is known about them, and reading them while they grow."""
 
+from logstreamer.errors import DiskFull, FileChanged
 from logstreamer.store.catalogue import Store
-from logstreamer.store.data_file import FileChanged, Fingerprint
-from logstreamer.store.disk import DiskFull
+from logstreamer.store.data_file import Fingerprint
 from logstreamer.store.follow import Reader, match, offset_of_last_lines
 from logstreamer.store.record import Gap, StreamRecord
 from logstreamer.store.sidecar import Run, Segment, Trouble

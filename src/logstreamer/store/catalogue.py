@@ -112,6 +112,11 @@ class Store:
                         return StreamRecord.of(known, there, status.st_size, status.st_mtime, believed=True)
         return None
 
+    def live_record(self, path: str) -> StreamRecord | None:
+        """What is known now of the stream at *path* while it is open for writing, else None; from any thread."""
+        stream = self._shelf.open.get(path)
+        return stream.record() if stream is not None else None
+
     def streams(self) -> list[StreamRecord]:
         """A snapshot of every stream, by path. A torn sidecar costs its stream its history, and no other anything."""
         return self._scanner.scan(self._shelf.open, "")

@@ -8,7 +8,7 @@ import os
 import time
 from typing import NamedTuple
 
-from logstreamer.errors import StoreError
+from logstreamer.errors import FileChanged, StoreError
 from logstreamer.store import disk
 from logstreamer.store.layout import Place, Root
 
@@ -18,19 +18,6 @@ class Fingerprint(NamedTuple):
 
     length: int
     digest: bytes
-
-
-class FileChanged(StoreError):
-    """Somebody else cut, grew or removed the stored file; it takes no more bytes until it is opened again.
-
-    Attributes:
-        expected, size: how many bytes it should have, and has.
-    """
-
-    def __init__(self, path: str, expected: int, size: int) -> None:
-        super().__init__(f"{path} was changed or removed by somebody else")
-        self.expected = expected
-        self.size = size
 
 
 class DataFile:

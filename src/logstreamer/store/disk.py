@@ -12,15 +12,11 @@ import stat
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 
-from logstreamer.errors import NameRefused, StoreError
+from logstreamer.errors import DiskFull, NameRefused, StoreError
 
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 _fdatasync: Callable[[int], None] = getattr(os, "fdatasync", os.fsync)
-
-
-class DiskFull(StoreError):
-    """There is no room (ENOSPC, EDQUOT, EFBIG). Nothing of the bytes was kept; the same call may be repeated."""
 
 
 def store_error(error: OSError, what: str) -> StoreError:

@@ -8,9 +8,9 @@ from typing import Literal
 
 from msgspec.structs import replace
 
-from logstreamer.errors import OffsetMismatch, StoreError
+from logstreamer.errors import DiskFull, FileChanged, OffsetMismatch, StoreError
 from logstreamer.store import disk, history, sidecar
-from logstreamer.store.data_file import DataFile, FileChanged, Fingerprint
+from logstreamer.store.data_file import DataFile, Fingerprint
 from logstreamer.store.digests import Digests
 from logstreamer.store.layout import Place, Root
 from logstreamer.store.record import StreamRecord
@@ -325,7 +325,7 @@ class StreamFile:
     def _commit_if_room(self, known: Sidecar) -> None:
         try:
             self._commit(known)
-        except disk.DiskFull:
+        except DiskFull:
             self._known = known
             self._unwritten = True
 

@@ -6,26 +6,12 @@ from collections.abc import Iterable
 from typing import BinaryIO
 
 from logstreamer.apis.context import FLContext
-from logstreamer.errors import LogStreamerError
+from logstreamer.errors import FileShrank
 from logstreamer.streamers.chunk import Chunk
 from logstreamer.streamers.delivery import Delivery
 from logstreamer.streamers.producer import ChunkProducer, is_aborted
 
 _RESEND_PAUSE = 0.5
-
-
-class FileShrank(LogStreamerError):
-    """A file became shorter while it was sent, so what was announced cannot be sent any more.
-
-    Attributes:
-        announced: its size when sending began, in bytes.
-        available: bytes that could be read.
-    """
-
-    def __init__(self, name: str, announced: int, available: int) -> None:
-        super().__init__(f"{name} was {announced} bytes long when sending began, now it ends after {available}")
-        self.announced = announced
-        self.available = available
 
 
 class FileProducer(ChunkProducer):
