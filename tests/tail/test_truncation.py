@@ -375,3 +375,47 @@ def test_the_copy_may_be_written_over_an_older_one(log: Log, follow: Follow, tmp
     reading.settle()
 
     assert reading.data == old + new
+
+
+def test_written_and_copytruncated_before_the_first_byte_was_ever_seen(log: Log, follow: Follow):
+    """An empty file shows no truncation: size 0 before, size 0 after."""
+    log.create()
+    reading = follow()
+    reading.settle()
+    written = log.append(3)
+    log.copytruncate()
+    written += log.append(2)
+
+    reading.settle()
+
+    assert reading.data == written
+    assert reading.lost == []
+
+
+def test_truncated_then_rotated_then_rotated_between_two_looks(log: Log, follow: Follow):
+    """A copy, the file itself and a third one are news at once: each has its place."""
+    written = log.append(3)
+    reading = follow()
+    log.copytruncate()
+    written += log.append(3)
+    for _ in range(2):
+        log.rotate()
+        written += log.append(3)
+
+    reading.settle()
+
+    assert reading.data == written
+    assert reading.lost == []
+
+
+def test_rewritten_with_the_same_length_between_poll_and_the_first_read(log: Log, follow: Follow):
+    old = log.append(1)
+    reading = follow()
+    new = log.lines(1)
+    log.write(new, mode="wb")
+
+    reading.read()
+    reading.settle()
+
+    assert reading.data == new
+    assert reading.lost == [len(old)]
