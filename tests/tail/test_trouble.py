@@ -283,7 +283,7 @@ def test_t18_what_is_written_between_two_empty_reads_is_read(log: Log, follow: F
 
 
 def test_t19_reading_touches_nothing(log: Log, follow: Follow):
-    """No access time, no lock, nothing written: a follower can never feed a follower."""
+    """Nothing is written, so a follower never wakes another. (atime is left to the mount, as for any reader.)"""
     log.append(100)
     log.rotate()
     log.append(100)
