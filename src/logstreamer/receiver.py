@@ -144,6 +144,10 @@ class Receiver:
 
     # -- all of them
 
+    def find(self, site: str, key: StreamKey) -> Inbound | None:
+        """The run of *key* from *site* that is not over, if there is one."""
+        return self._live.get((site, key))
+
     def live(self) -> Iterable[Inbound]:
         """The runs that are not over."""
         return self._live.values()

@@ -277,6 +277,11 @@ class BaseEngine(StreamableEngine):
             self.pump.spawn(self._connect(channel))
         return channel
 
+    def trouble(self, target: str) -> str:
+        """Why nothing goes to *target* now, for a person; "" while it is connected or was not needed yet."""
+        channel = self._channels.get(target)
+        return channel.trouble if channel is not None and not channel.is_connected else ""
+
     @abstractmethod
     def _check_target(self, target: str, secure: bool) -> None:
         """Raise ConfigError for an unknown target, EngineError where *secure* cannot be kept."""

@@ -1,0 +1,1 @@
+"""The receiver's face to people: what its streams are doing, over HTTP."""

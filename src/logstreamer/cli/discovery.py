@@ -1,0 +1,185 @@
+"""Discovery: finds the files that the arguments mean, again and again, each once."""
+
+from __future__ import annotations
+
+import glob
+import os
+import stat
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from logstreamer.cli.plan import Argument, Kind
+from logstreamer.tail.siblings import name_matcher
+
+STORE_MARK = ".logstreamer"
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A file to send, and what its copy is called below the job."""
+
+    path: str
+    name: str
+
+
+@dataclass(slots=True)
+class Remarks:
+    """What a person should know of one look, each thing once.
+
+    Args:
+        missing: named, but not there (yet).
+        same: (file, the other name it is sent under).
+        rotated: the past of a followed file.
+        special: sockets, FIFOs, devices.
+        unreadable: (path, why).
+        stores: directories that a receiver keeps.
+    """
+
+    missing: list[str] = field(default_factory=list)
+    same: list[tuple[str, str]] = field(default_factory=list)
+    rotated: list[str] = field(default_factory=list)
+    special: list[str] = field(default_factory=list)
+    unreadable: list[tuple[str, str]] = field(default_factory=list)
+    stores: list[str] = field(default_factory=list)
+
+
+class Discovery:
+    """Knows what was found already.
+
+    While files are followed, `app.log.1` is the past of `app.log`, and two names of one file are one file. A snapshot
+    takes every regular file as it is, under each of its names.
+
+    Args:
+        snapshot: files are sent as they are now, not followed.
+    """
+
+    def __init__(self, arguments: Sequence[Argument], *, snapshot: bool) -> None:
+        self._arguments = arguments
+        self._snapshot = snapshot
+        self._known: dict[str, str] = {}  # absolute path -> name, or "" for what is not sent
+        self._inodes: dict[tuple[int, int], str] = {}
+        self._unreadable: set[str] = set()
+        self.remarks = Remarks()
+
+    @property
+    def is_open(self) -> bool:
+        """Whether more files may turn up."""
+        return any(argument.kind is not Kind.FILE for argument in self._arguments)
+
+    def look(self) -> list[Found]:
+        """What was not there at the last look; what is to be said about it is in `remarks` until the next one."""
+        self.remarks = Remarks()
+        new: list[tuple[str, str, bool]] = []
+        for argument in self._arguments:
+            for path, relative in self._paths(argument):
+                if path not in self._known:
+                    new.append((path, argument.name_of(relative), argument.kind is Kind.FILE))
+        # A link after the files it may lead to, and the past of a file after the file.
+        new.sort(key=lambda item: (not item[2], os.path.islink(item[0])))
+        present = {path for path, _, _ in new} | self._known.keys()
+        return [found for item in new if (found := self._examine(*item, present)) is not None]
+
+    def _examine(self, path: str, name: str, named: bool, present: set[str]) -> Found | None:
+        if path in self._known:
+            return None
+        try:
+            status = os.stat(path)
+        except FileNotFoundError:
+            # A file that nobody named is gone again, or is a link to nothing: it is looked at next time.
+            return self._take_missing(path, name) if named else None
+        except OSError as error:
+            self._cannot_read(path, error.strerror or str(error))
+            return None
+        inode = (status.st_dev, status.st_ino)
+        if not stat.S_ISREG(status.st_mode):
+            self.remarks.special.append(path)
+        elif not self._snapshot and _past_of(path, present):
+            self.remarks.rotated.append(path)
+        elif same := self._same(path, inode, named):
+            self.remarks.same.append((path, same))
+        elif not os.access(path, os.R_OK):
+            self._cannot_read(path, "Permission denied")
+            return None
+        else:
+            self._inodes[inode] = path
+            self._known[path] = name
+            return Found(path, name)
+        self._known[path] = ""
+        return None
+
+    def _take_missing(self, path: str, name: str) -> Found | None:
+        self.remarks.missing.append(path)
+        self._known[path] = name
+        return None if self._snapshot else Found(path, name)
+
+    def _cannot_read(self, path: str, reason: str) -> None:
+        """Say so once, and look again the next time."""
+        if path not in self._unreadable:
+            self._unreadable.add(path)
+            self.remarks.unreadable.append((path, reason))
+
+    def _same(self, path: str, inode: tuple[int, int], named: bool) -> str:
+        """The path under which the file at *path* is sent already, or ""."""
+        if self._snapshot and not named and not os.path.islink(path):
+            return ""
+        other = self._inodes.get(inode, "")
+        # What was rotated away since has taken its inode with it.
+        return other if other and _inode(other) == inode else ""
+
+    # -- the file system
+
+    def _paths(self, argument: Argument) -> Iterator[tuple[str, str]]:
+        """(absolute path, path relative to the argument's base)."""
+        if argument.kind is Kind.FILE:
+            yield os.path.join(argument.base, argument.pattern), argument.pattern
+        elif argument.kind is Kind.TREE:
+            yield from self._walk(argument.base, argument.base)
+        else:
+            for relative in sorted(glob.iglob(argument.pattern, root_dir=argument.base, recursive=True)):
+                path = os.path.join(argument.base, relative)
+                if os.path.isdir(path):
+                    yield from self._walk(path, argument.base)
+                else:
+                    yield path, relative
+
+    def _walk(self, top: str, base: str) -> Iterator[tuple[str, str]]:
+        """The files below *top*; links to directories are not entered."""
+        pending = [top]
+        while pending:
+            directory = pending.pop()
+            try:
+                with os.scandir(directory) as listing:
+                    entries = sorted(listing, key=lambda entry: entry.name)
+            except FileNotFoundError:
+                continue
+            except OSError as error:
+                self._cannot_read(directory, error.strerror or str(error))
+                continue
+            if any(entry.name == STORE_MARK and entry.is_dir() for entry in entries):
+                if directory not in self._known:
+                    self._known[directory] = ""
+                    self.remarks.stores.append(directory)
+                continue
+            pending += [entry.path for entry in reversed(entries) if entry.is_dir(follow_symlinks=False)]
+            yield from ((entry.path, os.path.relpath(entry.path, base)) for entry in entries if not entry.is_dir())
+
+
+def _past_of(path: str, present: set[str]) -> bool:
+    """Whether *path* looks like an older file of one of *present* in the same directory."""
+    directory, name = os.path.split(path)
+    return any(name_matcher(base)(name) for base in _possible_bases(name) if os.path.join(directory, base) in present)
+
+
+def _possible_bases(name: str) -> set[str]:
+    """Every name that rotation may have made *name* from: it is *name* with a middle part left out."""
+    cuts = [index for index, char in enumerate(name) if char in ".-_"]
+    heads = {name[:cut] for cut in cuts if cut > 0}
+    return heads | {name[:first] + name[last:] for first in cuts for last in cuts if 0 < first < last}
+
+
+def _inode(path: str) -> tuple[int, int] | None:
+    try:
+        status = os.stat(path)
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino

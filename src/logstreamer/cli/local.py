@@ -1,0 +1,74 @@
+"""LocalSource: a store's directory, read without its receiver."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from types import TracebackType
+from typing import Self
+
+from logstreamer.server.states import Health, State, judge
+from logstreamer.server.status import StreamStatus
+from logstreamer.store.catalogue import Store
+from logstreamer.store.follow import Reader
+from logstreamer.store.record import StreamRecord
+
+POLL_SECONDS = 0.25
+ASK_SECONDS = 5.0
+"""How often a follower looks whether a receiver runs by now."""
+
+
+class LocalSource:
+    """Reads the directory; what only a receiver can know is unknown.
+
+    Raises:
+        StoreError: the directory cannot be read.
+    """
+
+    live = False
+
+    def __init__(self, directory: str) -> None:
+        self._view = Store.view(directory)
+
+    def streams(self) -> list[StreamStatus]:
+        """See `Source`."""
+        return [StreamStatus.join(record, _health(record)) for record in self._view.streams()]
+
+    def reader(self, path: str) -> Reader:
+        """See `Source`."""
+        return self._view.reader(path)
+
+    def news(self) -> Iterator[list[StreamStatus]]:
+        """See `Source`; ends after a while, so that a receiver that was started meanwhile is asked."""
+        end = time.monotonic() + ASK_SECONDS
+        seen: dict[str, tuple[int, str, int]] = {}
+        while True:
+            before, changed = seen, []
+            seen = {}
+            for status in self.streams():
+                seen[status.path] = (status.size, status.state, len(status.gaps))
+                if before.get(status.path) != seen[status.path]:
+                    changed.append(status)
+            yield changed
+            if time.monotonic() >= end:
+                return
+            time.sleep(POLL_SECONDS)
+
+    def close(self) -> None:
+        """See `Source`."""
+        self._view.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def _health(record: StreamRecord) -> Health:
+    health = judge(record, None, 0.0)
+    if health.state is State.UNKNOWN:
+        return Health(State.UNKNOWN, "no receiver is running here", reach=record.size)
+    return health

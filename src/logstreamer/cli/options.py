@@ -1,0 +1,67 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+TOKEN_VARIABLE = "LOGSTREAMER_TOKEN"
+
+from_option = click.option(
+    "--from",
+    "origin",
+    envvar="LOGSTREAMER_FROM",
+    default="./logs",
+    show_default=True,
+    metavar="URL|DIR",
+    help="A receiver, or the directory it stores in: one that runs there is asked. [env: LOGSTREAMER_FROM]",
+)
+
+token_option = click.option(
+    "--token",
+    envvar=TOKEN_VARIABLE,
+    metavar="TOKEN",
+    help=f"What the receiver asks for, where the URL does not bring it. Better set as {TOKEN_VARIABLE}.",
+)
+
+cafile_option = click.option(
+    "--cafile",
+    type=click.Path(exists=True, dir_okay=False),
+    help="Certificates (PEM) to trust instead of the system's, for https.",
+)
+
+
+def _set_up_logging(ctx: click.Context, parameter: click.Parameter, count: int) -> None:
+    level = (logging.WARNING, logging.INFO, logging.DEBUG)[min(count, 2)]
+    logging.basicConfig(
+        stream=sys.stderr, level=level, format="logstreamer: %(asctime)s %(levelname)s %(message)s", datefmt="%H:%M:%S"
+    )
+
+
+verbose_option = click.option(
+    "-v",
+    "--verbose",
+    count=True,
+    expose_value=False,
+    is_eager=True,
+    callback=_set_up_logging,
+    help="Say more on stderr; -vv even more.",
+)
+
+
+def address(text: str) -> tuple[str, int]:
+    """HOST:PORT taken apart; HOST may be an IPv6 address in brackets.
+
+    Raises:
+        click.BadParameter: it is no such thing.
+    """
+    host, colon, port = text.rpartition(":")
+    if not colon or not port.isdecimal() or int(port) > 65535:
+        raise click.BadParameter(f"{text!r} is not HOST:PORT, as in 127.0.0.1:8080 or [::1]:8080")
+    return host.removeprefix("[").removesuffix("]") or "0.0.0.0", int(port)

@@ -1,0 +1,145 @@
+"""Outbound: the files under way to the receiver, and what became of each."""
+
+from __future__ import annotations
+
+import os
+import queue
+import threading
+from collections import deque
+from dataclasses import dataclass
+
+from logstreamer.apis.shareable import ReturnCode
+from logstreamer.cli.discovery import Found
+from logstreamer.cli.signals import Stop
+from logstreamer.engines.following import Following
+from logstreamer.engines.websocket import WebSocketEngine
+from logstreamer.errors import NameRefused
+from logstreamer.protocol.frames import StreamKey
+from logstreamer.sender import FollowSpec
+from logstreamer.store.layout import Place
+
+CHANNEL, TOPIC, RECEIVER = "log_streaming", "live_log", "receiver"
+
+MOST_AT_ONCE = 256
+"""Files of a snapshot under way at a time; each has one or two open."""
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """How it ended for one file.
+
+    Args:
+        reason: why it failed, "" where it did not.
+        acked: bytes that are durable at the receiver.
+    """
+
+    path: str
+    name: str
+    reason: str
+    acked: int = 0
+    refused: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Amount:
+    """Bytes of all files, those of ended ones included: durable at the receiver, and known to be missing there."""
+
+    acked: int
+    behind: int
+
+
+class Outbound:
+    """Sends files over one engine.
+
+    Args:
+        stop: is nudged when a file has ended.
+        snapshot: each file ends at its first end.
+    """
+
+    def __init__(self, engine: WebSocketEngine, job: str, stop: Stop, *, snapshot: bool) -> None:
+        self._engine = engine
+        self._job = job
+        self._stop = stop
+        self._snapshot = snapshot
+        self._waiting: deque[Found] = deque()
+        self._active: dict[Following, Found] = {}
+        self._over: queue.SimpleQueue[Following] = queue.SimpleQueue()
+        self._draining = threading.Event()
+        self._acked = 0
+
+    @property
+    def under_way(self) -> int:
+        """Files that have not ended."""
+        return len(self._active) + len(self._waiting)
+
+    def add(self, found: Found) -> Result | None:
+        """Send one more file; a result at once where its name can never be stored."""
+        try:
+            Place.of(self._engine.site, self._job, found.name)
+        except NameRefused as error:
+            return Result(found.path, found.name, f"it cannot be stored under its name: {error.reason}", refused=True)
+        self._waiting.append(found)
+        self._fill()
+        return None
+
+    def _fill(self) -> None:
+        while self._waiting and (not self._snapshot or len(self._active) < MOST_AT_ONCE):
+            self._start(self._waiting.popleft())
+
+    def _start(self, found: Found) -> None:
+        # The source is part of the stream's identity: two files of one name are never one stream.
+        key = StreamKey(CHANNEL, TOPIC, self._job, found.name, _text(found.path))
+        spec = FollowSpec(found.path, stop_event=self._draining, stop_at_eof=self._snapshot)
+        following = self._engine.follow(spec, key, [RECEIVER], optional=True)
+        self._active[following] = found
+        following.future.add_done_callback(lambda _: self._ended(following))
+
+    def _ended(self, following: Following) -> None:
+        self._over.put(following)
+        self._stop.nudge()
+
+    def collect(self) -> list[Result]:
+        """Files that have ended since the last call."""
+        results = []
+        while not self._over.empty():
+            following = self._over.get()
+            found = self._active.pop(following)
+            lane = following.sender.lanes[0]
+            self._acked += lane.acked
+            rc = lane.outcome.get_return_code() if lane.outcome is not None else ReturnCode.ERROR
+            reason = "" if rc == ReturnCode.OK else lane.reason or str(rc)
+            results.append(Result(found.path, found.name, reason, lane.acked))
+        if not self._draining.is_set():
+            self._fill()
+        return results
+
+    def drain(self) -> list[Found]:
+        """Send what there is, and end. Return the files that were never begun."""
+        self._draining.set()
+        never, self._waiting = list(self._waiting), deque()
+        for following in self._active:
+            self._engine.pump.call(following.wake)
+        return never
+
+    def amount(self) -> Amount:
+        """How much has been done."""
+        active = list(self._active)
+        statuses = self._engine.pump.ask(lambda: [following.status()[0] for following in active])
+        acked = sum(status["acked"] for status in statuses)
+        return Amount(self._acked + acked, sum(status["behind"] for status in statuses))
+
+    def trouble(self) -> str:
+        """Why nothing reaches the receiver now; "" while it is connected."""
+        return self._engine.trouble(RECEIVER)
+
+
+def size_of(path: str) -> int:
+    """Size of the file at *path* now; 0 if it cannot be told."""
+    try:
+        return os.stat(path).st_size
+    except OSError:
+        return 0
+
+
+def _text(name: str) -> str:
+    return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")

@@ -1,0 +1,73 @@
+"""Progress: how far sending has come; one line that renews itself on a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections import deque
+
+from logstreamer.cli.outbound import Amount
+from logstreamer.cli.output import bytes_text, count_text, duration_text, say
+
+TERMINAL_SECONDS, PLAIN_SECONDS = 0.25, 5.0
+RATE_SECONDS = 3.0
+
+
+class Progress:
+    """Says lines on stderr without tearing the renewed one.
+
+    Args:
+        snapshot: there is an end to come to; otherwise only the beginning and the end are told.
+    """
+
+    def __init__(self, *, snapshot: bool) -> None:
+        self._snapshot = snapshot
+        self._terminal = sys.stderr.isatty()
+        self._began = time.monotonic()
+        self._shown_at = self._began
+        self._samples: deque[tuple[float, int]] = deque([(self._began, 0)])
+        self._total = 0
+        self._drawn = False
+
+    def say(self, text: str) -> None:
+        """One line of its own."""
+        if self._drawn:
+            sys.stderr.write("\r\x1b[K")
+            self._drawn = False
+        say(text)
+
+    def found(self, count: int, size: int) -> None:
+        """So many more files, of *size* bytes in all."""
+        self._total += size
+        if count and not self._snapshot:
+            self.say(f"following {count_text(count, 'file')}")
+
+    def is_due(self) -> bool:
+        """Whether `show` should be called."""
+        pause = TERMINAL_SECONDS if self._terminal else PLAIN_SECONDS
+        return self._snapshot and time.monotonic() - self._shown_at >= pause
+
+    def show(self, amount: Amount) -> None:
+        """Bytes, rate, time left."""
+        now = self._shown_at = time.monotonic()
+        self._samples.append((now, amount.acked))
+        while len(self._samples) > 2 and self._samples[0][0] < now - RATE_SECONDS:
+            self._samples.popleft()
+        (began, first), total = self._samples[0], max(self._total, amount.acked + amount.behind)
+        rate = (amount.acked - first) / max(now - began, 0.001)
+        left = f", {duration_text((total - amount.acked) / rate)} left" if rate > 0 else ""
+        text = f"{bytes_text(amount.acked)} of {bytes_text(total)}, {bytes_text(rate)}/s{left}"
+        if self._terminal:
+            sys.stderr.write(f"\r{text}\x1b[K")
+            sys.stderr.flush()
+            self._drawn = True
+        else:
+            self.say(text)
+
+    def end(self, amount: Amount, files: int) -> None:
+        """How much it was in all."""
+        if files == 0:
+            return
+        seconds = time.monotonic() - self._began
+        rate = f" in {seconds:.1f} s, {bytes_text(amount.acked / max(seconds, 0.001))}/s" if self._snapshot else ""
+        self.say(f"done: {count_text(files, 'file')}, {bytes_text(amount.acked)} stored at the receiver{rate}")

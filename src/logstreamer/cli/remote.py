@@ -1,0 +1,182 @@
+"""RemoteSource: a receiver, asked over HTTP."""
+
+from __future__ import annotations
+
+import http.client
+import ssl
+from collections.abc import Iterator
+from types import TracebackType
+from typing import Self
+from urllib.parse import quote
+
+import msgspec
+
+from logstreamer.engines.endpoint import Endpoint
+from logstreamer.errors import ConfigError, EngineError, StoreError
+from logstreamer.server.status import StreamStatus
+from logstreamer.store.follow import Reader
+
+TIMEOUT = 10.0
+SILENCE = 30.0
+"""A stream of events without even a ping for this long is broken."""
+
+_TROUBLES = (OSError, http.client.HTTPException)
+
+
+class _Streams(msgspec.Struct):
+    streams: list[StreamStatus]
+
+
+class RemoteSource:
+    """A receiver. One connection is kept for questions, one more is opened for news."""
+
+    live = True
+
+    def __init__(self, endpoint: Endpoint, tls: ssl.SSLContext | None) -> None:
+        self._endpoint = endpoint
+        self._tls = tls
+        self._connection = self._connect(TIMEOUT)
+
+    @classmethod
+    def open(cls, url: str, token: str | None, cafile: str | None) -> RemoteSource:
+        """The receiver at *url*; nothing is sent yet.
+
+        Raises:
+            ConfigError: no URL of a receiver, no token, or unusable certificates.
+        """
+        endpoint = Endpoint.parse(url)
+        endpoint = endpoint if endpoint.token else endpoint.with_token(token)
+        if not endpoint.token:
+            raise ConfigError(f"no token for {endpoint}: give the URL as `serve` prints it, or set LOGSTREAMER_TOKEN")
+        tls = None
+        if endpoint.is_secure:
+            try:
+                tls = ssl.create_default_context(cafile=cafile)
+            except (OSError, ssl.SSLError) as error:
+                raise ConfigError(f"cannot use the certificates in {cafile}: {error}") from error
+        return cls(endpoint, tls)
+
+    def instance(self) -> str:
+        """Which life of which receiver it is; "" if nobody answers. Needs no token."""
+        try:
+            answer = self._ask("/healthz")
+            return str(msgspec.json.decode(answer.read(), type=dict[str, str]).get("instance", ""))
+        except (EngineError, StoreError, msgspec.DecodeError):
+            return ""
+
+    def streams(self) -> list[StreamStatus]:
+        """See `Source`."""
+        return self._decode(self._ask("/api/v1/streams").read())
+
+    def reader(self, path: str) -> Reader:
+        """See `Source`."""
+        return RemoteReader(self, path)
+
+    def read(self, path: str, offset: int, limit: int) -> bytes:
+        """Bytes of a stream; b"" beyond its end."""
+        headers = {"Range": f"bytes={offset}-{offset + limit - 1}"}
+        answer = self._ask(f"/api/v1/streams/{quote(path)}/bytes", headers)
+        body = answer.read()
+        return body if answer.status == 206 else b""
+
+    def size(self, path: str) -> int:
+        """Size of a stream's copy."""
+        answer = self._ask(f"/api/v1/streams/{quote(path)}/bytes", method="HEAD")
+        answer.read()
+        return int(answer.headers.get("Content-Length", "0"))
+
+    def news(self) -> Iterator[list[StreamStatus]]:
+        """See `Source`."""
+        connection = self._connect(SILENCE)
+        try:
+            answer = self._request(connection, "/api/v1/events", {}, "GET")
+            while line := answer.readline():
+                if line.startswith(b"data: "):
+                    yield self._decode(line[6:])
+                elif line.startswith(b":"):
+                    yield []
+        except _TROUBLES as error:
+            raise self._lost(error) from error
+        finally:
+            connection.close()
+        raise EngineError(f"{self._endpoint} ended the connection")
+
+    def close(self) -> None:
+        """See `Source`."""
+        self._connection.close()
+
+    # -- HTTP
+
+    def _connect(self, timeout: float) -> http.client.HTTPConnection:
+        if self._endpoint.is_secure:
+            return http.client.HTTPSConnection(self._endpoint.netloc, timeout=timeout, context=self._tls)
+        return http.client.HTTPConnection(self._endpoint.netloc, timeout=timeout)
+
+    def _ask(self, path: str, headers: dict[str, str] | None = None, method: str = "GET") -> http.client.HTTPResponse:
+        """The answer, after one more try where a kept connection was gone."""
+        try:
+            return self._request(self._connection, path, headers or {}, method)
+        except (ConnectionError, http.client.HTTPException):
+            self._connection.close()
+        except OSError as error:
+            raise self._lost(error) from error
+        try:
+            return self._request(self._connection, path, headers or {}, method)
+        except _TROUBLES as error:
+            self._connection.close()
+            raise self._lost(error) from error
+
+    def _request(
+        self, connection: http.client.HTTPConnection, path: str, headers: dict[str, str], method: str
+    ) -> http.client.HTTPResponse:
+        headers = {**headers, "Authorization": f"Bearer {self._endpoint.token}"} if path != "/healthz" else headers
+        connection.request(method, self._endpoint.path + path, headers=headers)
+        answer = connection.getresponse()
+        if answer.status in (200, 206, 416):
+            return answer
+        answer.read()
+        if answer.status in (401, 403):
+            raise EngineError(f"{self._endpoint} refused us: a wrong token, or none (HTTP {answer.status})")
+        if answer.status == 404:
+            raise StoreError(f"{self._endpoint} has no {path} (HTTP 404)")
+        raise EngineError(f"{self._endpoint} answered HTTP {answer.status}")
+
+    def _lost(self, error: Exception) -> EngineError:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error) or type(error).__name__
+        return EngineError(f"{self._endpoint} cannot be reached ({reason})")
+
+    def _decode(self, body: bytes) -> list[StreamStatus]:
+        try:
+            return msgspec.json.decode(body, type=_Streams).streams
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise EngineError(f"{self._endpoint} is no logstreamer receiver ({error})") from error
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+class RemoteReader(Reader):
+    """A `Reader` whose bytes come from a receiver."""
+
+    def __init__(self, source: RemoteSource, path: str) -> None:
+        super().__init__(-1)
+        self._source = source
+        self._path = path
+        self._size = source.size(path)
+
+    def size(self) -> int:
+        """Bytes in the copy when this was made, or as far as was read since."""
+        return self._size
+
+    def read(self, offset: int, limit: int) -> bytes:
+        """See `Reader.read`."""
+        if offset < 0 or limit < 0:
+            raise ValueError(f"offset {offset} and limit {limit} must not be negative")
+        block = self._source.read(self._path, offset, limit) if limit else b""
+        self._size = max(self._size, offset + len(block))
+        return block

@@ -1,0 +1,83 @@
+"""Stop: what SIGINT and SIGTERM ask for."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import signal
+import time
+from collections.abc import Callable
+from types import FrameType, TracebackType
+from typing import Any, Self
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+class Stop:
+    """Set by the first signal; the second one ends the process at once. A context manager, for the main thread.
+
+    A plain flag and a pipe: `threading.Event.set` in a signal handler can deadlock with a `wait` that it interrupts.
+
+    Args:
+        at_once: called for the second signal, right before the process ends with 128 + its number.
+    """
+
+    def __init__(self, at_once: Callable[[], None] = lambda: None) -> None:
+        self.at_once = at_once
+        self.signal: signal.Signals | None = None
+        self._set = False
+        self._read, self._write = os.pipe()
+        os.set_blocking(self._read, False)
+        os.set_blocking(self._write, False)
+        self._before: dict[int, Any] = {}
+
+    def is_set(self) -> bool:
+        """Whether to stop; from any thread."""
+        return self._set
+
+    def set(self) -> None:
+        """Stop, without a signal."""
+        self._set = True
+        self.nudge()
+
+    def nudge(self) -> None:
+        """End a `wait` under way; from any thread."""
+        with contextlib.suppress(OSError):  # full: it will be read anyway
+            os.write(self._write, b".")
+
+    def wait(self, seconds: float | None = None) -> None:
+        """Sleep until a signal or a nudge comes, at most *seconds*."""
+        select.select([self._read], [], [], seconds)
+        with contextlib.suppress(BlockingIOError):
+            os.read(self._read, 65536)
+
+    def wait_until_set(self) -> None:
+        """Sleep until it is set."""
+        while not self._set:
+            self.wait()
+
+    def sleep(self, seconds: float) -> None:
+        """Sleep for *seconds*, less when it is set."""
+        end = time.monotonic() + seconds
+        while not self._set and (left := end - time.monotonic()) > 0:
+            self.wait(left)
+
+    def _handle(self, number: int, frame: FrameType | None) -> None:
+        if self.signal is not None:
+            self.at_once()
+            os._exit(128 + number)
+        self.signal = signal.Signals(number)
+        self.set()
+
+    def __enter__(self) -> Self:
+        self._before = {number: signal.signal(number, self._handle) for number in SIGNALS}
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+        os.close(self._read)
+        os.close(self._write)

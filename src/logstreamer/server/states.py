@@ -1,0 +1,144 @@
+"""What a stream is doing: one rule for the page, the command line and the API. Pure; monotonic seconds."""
+
+from __future__ import annotations
+
+import enum
+import errno
+import os
+from dataclasses import dataclass
+
+from logstreamer.inbound import Inbound, InboundState
+from logstreamer.store.record import StreamRecord
+
+QUIET_SECONDS = 10.0
+"""A living sender whose file has not grown for this long is quiet."""
+
+BEAT_SECONDS = 10.0
+"""The longest pause between two heartbeats: the senders' default, less where the receiver is less patient."""
+
+BEHIND_BYTES = 1 << 20
+BEHIND_SECONDS = 2.0
+"""A sender is behind with this many bytes to go, or with any that have not moved for this long."""
+
+_FULL = tuple(os.strerror(number) for number in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG))
+
+
+class State(enum.StrEnum):
+    """What a person wants to know first."""
+
+    WAITING = "waiting"
+    LIVE = "live"
+    QUIET = "quiet"
+    BEHIND = "behind"
+    DISK_FULL = "disk full"
+    STALLED = "stalled"
+    DEAD = "dead"
+    FINISHED = "finished"
+    FAILED = "failed"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Pulse:
+    """What the receiver knows of the sender of a run that is not over.
+
+    Args:
+        durable, reach: how far the copy and the sender's file reach, in bytes of the stream.
+        last_data, last_beat: when bytes, and when anything, came last (monotonic seconds); None: not in this run.
+        idle_timeout: seconds of silence that end the run; 0: none do.
+        trouble: why the store takes nothing now, for a person.
+    """
+
+    link: InboundState
+    durable: int
+    reach: int
+    last_data: float | None
+    last_beat: float | None
+    idle_timeout: float
+    trouble: str = ""
+
+    @classmethod
+    def of(cls, inbound: Inbound) -> Pulse:
+        """That of *inbound* now; on the engine's loop."""
+        protocol = inbound.protocol
+        return cls(
+            inbound.state,
+            protocol.durable if protocol else 0,
+            inbound.reach,
+            inbound.last_data,
+            inbound.last_beat,
+            protocol.idle_timeout if protocol else 0.0,
+            inbound.trouble,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """A stream's state in words and numbers.
+
+    Args:
+        detail: what belongs to the state, for a person; may be empty.
+        last_data, last_beat: seconds ago; None: not since the receiver started.
+        behind: bytes known to exist at the site and not stored yet.
+    """
+
+    state: State
+    detail: str = ""
+    last_data: float | None = None
+    last_beat: float | None = None
+    reach: int = 0
+    behind: int = 0
+
+
+def judge(record: StreamRecord, pulse: Pulse | None, now: float) -> Health:
+    """The health of a stream.
+
+    Args:
+        record: what is stored of it.
+        pulse: of its run; None: no sender has it open.
+    """
+    if record.finished is not None:
+        return Health(State.FINISHED, "digest ok" if record.digest else "", reach=record.size)
+    if pulse is None or pulse.link is InboundState.OVER:
+        return _without_sender(record)
+    data, beat = _age(pulse.last_data, now), _age(pulse.last_beat, now)
+    behind = max(0, pulse.reach - max(pulse.durable, record.size))
+    state, detail = _with_sender(record, pulse, data, beat, behind)
+    return Health(state, detail, data, beat, max(pulse.reach, record.size), behind)
+
+
+def dead_after(idle_timeout: float) -> float:
+    """Seconds of silence after which a sender counts as dead: two heartbeats, as it has to send three in time."""
+    return 2 * (min(BEAT_SECONDS, idle_timeout / 3) if idle_timeout > 0 else BEAT_SECONDS)
+
+
+def _without_sender(record: StreamRecord) -> Health:
+    match record.state:
+        case "dead":
+            return Health(State.DEAD, f"at byte {record.size}", reach=record.size)
+        case "failed":
+            return Health(State.FAILED, record.state_detail, reach=record.size)
+    return Health(State.UNKNOWN, "its sender has not come back yet", reach=record.size)
+
+
+def _with_sender(
+    record: StreamRecord, pulse: Pulse, data: float | None, beat: float | None, behind: int
+) -> tuple[State, str]:
+    if pulse.link is InboundState.STALLED:
+        full = any(reason in pulse.trouble for reason in _FULL)
+        return State.DISK_FULL if full else State.STALLED, pulse.trouble
+    if beat is not None and beat >= dead_after(pulse.idle_timeout):
+        return State.DEAD, f"no beat for {beat:.0f} s, at byte {record.size}"
+    if pulse.link is InboundState.DETACHED:
+        return State.QUIET, "connection lost"
+    if behind >= BEHIND_BYTES or (behind > 0 and (data is None or data >= BEHIND_SECONDS)):
+        return State.BEHIND, f"{behind} bytes"
+    if record.size == 0 and pulse.durable == 0:
+        return State.WAITING, "nothing in the file yet" if record.segments else "for the file"
+    if data is not None and data < QUIET_SECONDS:
+        return State.LIVE, ""
+    return State.QUIET, ""
+
+
+def _age(then: float | None, now: float) -> float | None:
+    return None if then is None else max(0.0, now - then)
