@@ -49,6 +49,9 @@ class FrameSource(Protocol):
 
     def next_frame(self, now: float) -> Frame | None: ...
 
+    def fail(self, error: Exception) -> None:
+        """`next_frame`, or sending its frame, raised *error*."""
+
 
 class InboundState(enum.Enum):
     """What is known of the sender of a run."""
@@ -156,6 +159,10 @@ class Inbound:
         Raises:
             RemoteProtocolError: the sender may not send this now.
         """
+        if isinstance(frame, Abort) and self._opening is not None:
+            self._opening = None  # given up before it was answered: whatever is at work here ends after it
+            self.end(frame.rc, frame.reason)
+            return
         if self.protocol is None or self._opening is not None:
             raise RemoteProtocolError(f"{type(frame).__name__} before the stream was accepted")
         now = self._clock()
@@ -179,6 +186,10 @@ class Inbound:
             rejection, self._rejection = self._rejection, None
             return rejection
         return self.protocol.next_frame() if self.protocol is not None else None
+
+    def fail(self, error: Exception) -> None:
+        """A step raised *error*."""
+        self.end(ReturnCode.EXECUTION_EXCEPTION, f"{type(error).__name__}: {error}")
 
     def _flush(self) -> None:
         if self.outlet is not None:
@@ -305,7 +316,7 @@ class Inbound:
         self._opening = None
         self.last_beat = now
         self.encoding = next((name for name in ENCODINGS if name in frame.encodings), "")
-        self.protocol.attach(self._sink.position().segment, self.encoding, now)
+        self.protocol.attach(self._sink.position().segment, self.encoding, now, frame.attempt)
         if self._last_reply is not None:
             self.protocol.reply(self._last_reply)  # it may have been lost with the last connection
 
@@ -393,6 +404,9 @@ class Farewell:
         frame, self._frame = self._frame, None
         return frame
 
+    def fail(self, error: Exception) -> None:
+        """There is nobody left to be told."""
+
 
 def _attempt(sink: Sink, job: Work, run_start: int) -> Verdict | Exception:
     """Give *job* to *sink*; what it raises is a result here, because it may have to cross threads."""
@@ -407,8 +421,8 @@ def _attempt(sink: Sink, job: Work, run_start: int) -> Verdict | Exception:
             case Eof():
                 return sink.eof(job, run_start)
         return GO_ON
-    except Exception as error:  # noqa: BLE001 - the user's code, or the disk: judged by `_take`
-        return error
+    except BaseException as error:  # noqa: BLE001 - the user's code, or the disk: judged by `_take`
+        return _as_exception(error)
 
 
 def _attempt_all(sink: Sink, jobs: list[Work], run_start: int) -> list[tuple[Work, Verdict | Exception]]:
@@ -429,13 +443,18 @@ def _attempt_all(sink: Sink, jobs: list[Work], run_start: int) -> list[tuple[Wor
 def _begin(sink: Sink, frame: Open) -> Begun | Exception:
     try:
         return sink.begin(frame)
-    except Exception as error:  # noqa: BLE001 - the user's factory, or the disk: the sender is told
-        return error
+    except BaseException as error:  # noqa: BLE001 - the user's factory, or the disk: the sender is told
+        return _as_exception(error)
 
 
 def _end(sink: Sink, rc: str, reason: str) -> Exception | None:
     try:
         sink.end(rc, reason)
-    except Exception as error:  # noqa: BLE001 - the disk: the run is over all the same
-        return error
+    except BaseException as error:  # noqa: BLE001 - the disk: the run is over all the same
+        return _as_exception(error)
     return None
+
+
+def _as_exception(error: BaseException) -> Exception:
+    """What a callback raised; its sys.exit() must end its stream, not the worker that the stream waits for."""
+    return error if isinstance(error, Exception) else EngineError(f"{type(error).__name__}: {error}")

@@ -80,6 +80,8 @@ class Receiver:
     def connection_lost(self, outlet: Outlet) -> None:
         """A connection is gone; its streams wait for the next one."""
         self._opened.pop(outlet, None)
+        for key in [key for key, waiting in self._waiting.items() if waiting[0] is outlet]:
+            del self._waiting[key]
         for inbound in self._on_outlet.pop(outlet, {}).values():
             inbound.detach(outlet)
             self._watch(inbound)

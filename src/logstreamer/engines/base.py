@@ -27,9 +27,10 @@ from logstreamer.engines.following import Following
 from logstreamer.engines.object_lane import ObjectLane
 from logstreamer.engines.object_stream import ObjectStream
 from logstreamer.engines.pump import Pump
-from logstreamer.errors import ConfigError
+from logstreamer.errors import ConfigError, EngineError, LocalProtocolError
 from logstreamer.objects import encode_shareable
-from logstreamer.protocol.frames import Kind, StreamKey
+from logstreamer.protocol.codec import encode
+from logstreamer.protocol.frames import VERSION, Kind, Open, StreamKey
 from logstreamer.protocol.sender import SenderProtocol
 from logstreamer.receiver import OpenSink, Receiver
 from logstreamer.sender import FollowSpec, Sender
@@ -86,7 +87,9 @@ class BaseEngine(StreamableEngine):
         self._abort_signal = abort_signal
         self._channels: dict[str, Channel] = {}
         self._followings: set[Following] = set()
+        self._object_streams: set[ObjectStream] = set()
         self._keys: Counter[StreamKey] = Counter()
+        self._is_closing = False
         self._wakeup = create_wakeup()
         self.pump.ask(self._start)
 
@@ -174,16 +177,38 @@ class BaseEngine(StreamableEngine):
         if isinstance(spec, FollowSpec):
             name = str(stream_ctx.get(PayloadKey.FILE_NAME) or os.path.basename(spec.path))
             key = StreamKey(channel, topic, job, _text(name), _text(os.path.abspath(spec.path)))
-            return self.follow(
+            following = self.follow(
                 spec, key, targets, stream_ctx, fl_ctx.get_run_abort_signal(), optional=optional, secure=secure
-            ).result()
-        key = StreamKey(channel, topic, job, str(stream_ctx.get(PayloadKey.FILE_NAME, "")), uuid.uuid4().hex)
-        meta = self._check_stream(targets, stream_ctx, secure)
+            )
+            try:
+                return following.result()
+            except BaseException:  # KeyboardInterrupt: a stream that nobody waits for must not go on
+                self.pump.call(lambda: following.abandon("interrupted"))
+                raise
+        key = StreamKey(channel, topic, job, _text(str(stream_ctx.get(PayloadKey.FILE_NAME, ""))), uuid.uuid4().hex)
+        meta = self._check_stream(key, "objects", targets, stream_ctx, secure)
+        stream = self.pump.ask(lambda: self._object_stream(key, targets, meta, producer, stream_ctx, fl_ctx))
+        try:
+            return stream.run()
+        finally:
+            self.pump.call(lambda: self._object_streams.discard(stream))
+
+    def _object_stream(
+        self,
+        key: StreamKey,
+        targets: Sequence[str],
+        meta: dict[str, Any],
+        producer: ObjectProducer,
+        stream_ctx: dict[str, Any],
+        fl_ctx: FLContext,
+    ) -> ObjectStream:
         lanes = [
             (ObjectLane(target, self._protocol(key, "objects", meta, target)), self._channel(target))
             for target in targets
         ]
-        return ObjectStream(self.pump, lanes, producer, stream_ctx, fl_ctx).run()
+        stream = ObjectStream(self.pump, lanes, producer, stream_ctx, fl_ctx)
+        self._object_streams.add(stream)
+        return stream
 
     def follow(
         self,
@@ -201,7 +226,7 @@ class BaseEngine(StreamableEngine):
         Raises:
             ConfigError, EngineError: as in `stream_objects`.
         """
-        meta = self._check_stream(targets, stream_ctx or {}, secure)
+        meta = self._check_stream(key, "log", targets, stream_ctx or {}, secure)
         return self.pump.ask(lambda: self._follow(spec, key, targets, meta, abort_signal, optional))
 
     def _follow(
@@ -219,6 +244,8 @@ class BaseEngine(StreamableEngine):
         def on_over(following: Following) -> None:
             self._followings.discard(following)
             self._keys[wire_key] -= 1
+            if self._keys[wire_key] == 0:
+                del self._keys[wire_key]
 
         following = Following(sender, self.pump, self._wakeup, optional, on_over)
         lanes = {}
@@ -254,7 +281,9 @@ class BaseEngine(StreamableEngine):
             encodings=self._encodings(target),
         )
 
-    def _check_stream(self, targets: Sequence[str], stream_ctx: dict[str, Any], secure: bool) -> dict[str, Any]:
+    def _check_stream(
+        self, key: StreamKey, kind: Kind, targets: Sequence[str], stream_ctx: dict[str, Any], secure: bool
+    ) -> dict[str, Any]:
         if isinstance(targets, str) or not targets:
             raise ConfigError(f"targets must be a list of at least one site but got {targets!r}")
         if len(set(targets)) < len(targets):
@@ -262,15 +291,23 @@ class BaseEngine(StreamableEngine):
         for target in targets:
             self._check_target(target, secure)
         meta = {key: value for key, value in stream_ctx.items() if key not in _LOCAL_KEYS}
+        if isinstance(name := meta.get(PayloadKey.FILE_NAME), str):
+            meta[PayloadKey.FILE_NAME] = _text(name)
         size = len(encode_shareable(Shareable(meta)))
         if size > MAX_META:
             raise ConfigError(f"a stream context of {size} bytes is larger than {MAX_META}")
+        try:
+            encode(0, Open(VERSION, key, uuid.uuid4().hex, kind=kind, meta=meta))
+        except LocalProtocolError as error:
+            raise ConfigError(f"a stream that cannot be opened: {error}") from error
         return meta
 
     def _channel(self, target: str) -> Channel:
         return self.pump.ask(lambda: self._channel_on_loop(target))
 
     def _channel_on_loop(self, target: str) -> Channel:
+        if self._is_closing:
+            raise EngineError("the engine is shut down")
         channel = self._channels.get(target)
         if channel is None:
             channel = self._channels[target] = Channel(target, self.pump)
@@ -301,11 +338,14 @@ class BaseEngine(StreamableEngine):
         self.pump.stop(self._wind_up)
 
     async def _wind_up(self) -> None:
-        self.receiver.abort_all("the engine is shut down")
+        self._is_closing = True
         for following in list(self._followings):
             following.abandon("the engine is shut down")
+        for stream in self._object_streams:
+            stream.abandon("the engine is shut down")
         # The last words still go out, and users' callbacks get their last call.
         for _ in range(100):
+            self.receiver.abort_all("the engine is shut down")  # again: others may have been opened since
             if not any(self.receiver.live()):
                 break
             await asyncio.sleep(0.01)

@@ -121,7 +121,13 @@ class Channel:
             if stream >= self._next_id:
                 raise RemoteProtocolError(f"{type(frame).__name__} for stream {stream}, which was never opened")
             return  # the stream is over here; this frame crossed our last one on the way
-        timed.session.receive(frame, self._pump.now())
+        try:
+            timed.session.receive(frame, self._pump.now())
+        except RemoteProtocolError:
+            raise
+        except Exception as error:  # one stream's trouble; the others on this connection go on
+            logger.error("a stream to %s failed inside the engine", self.target, exc_info=error)
+            timed.fail(error)
         self.touch(timed.session)
 
 
@@ -144,6 +150,10 @@ class _TimedSession:
         if frame is None:
             self._channel.settle(self.session)
         return frame
+
+    def fail(self, error: Exception) -> None:
+        """A step of the session raised *error*."""
+        self.session.abandon(ReturnCode.EXECUTION_EXCEPTION, f"{type(error).__name__}: {error}")
 
     def handle_timer(self, now: float) -> None:
         """What is due may have made frames."""

@@ -54,10 +54,14 @@ class Following:
         if self.sender.over:
             self._finish()
 
-    def abandon(self, reason: str) -> None:
-        """The engine is shut down: targets without an outcome have failed."""
+    def abandon(self, reason: str, rc: str = ReturnCode.TASK_ABORTED) -> None:
+        """Nobody waits for it any more, the engine is shut down: targets without an outcome have failed."""
         for lane in self.sender.lanes:
-            lane.abandon(ReturnCode.TASK_ABORTED, reason)
+            lane.abandon(rc, reason)
+
+    def fail(self, error: Exception) -> None:
+        """Looking at the file raised *error*."""
+        self.abandon(f"{type(error).__name__}: {error}", ReturnCode.EXECUTION_EXCEPTION)
 
     def result(self, timeout: float | None = None) -> Result:
         """Wait for the end: (return code, the outcome of each target).
@@ -82,7 +86,7 @@ class Following:
     def wake(self) -> None:
         """Something happened in the file's directory, or to the stop event: look now."""
         self.sender.wake()
-        self._step()
+        self._pump.guard(self, self._step)
 
     def _step(self) -> None:
         self.sender.poll(self._pump.now())

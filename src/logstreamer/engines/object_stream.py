@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import time
 from collections.abc import Sequence
@@ -14,6 +15,7 @@ from logstreamer.apis.streaming import ObjectProducer
 from logstreamer.engines.channel import Channel
 from logstreamer.engines.object_lane import ObjectLane
 from logstreamer.engines.pump import Pump
+from logstreamer.errors import EngineError
 from logstreamer.objects import encode_shareable, frame_message
 
 logger = logging.getLogger(__name__)
@@ -50,7 +52,8 @@ class ObjectStream:
                 self._finish()
             return rc, result
         finally:
-            self._pump.ask(self._close)
+            with contextlib.suppress(EngineError):  # shut down meanwhile: that has closed it
+                self._pump.ask(self._close)
 
     def _loop(self) -> tuple[str, Any]:
         signal = self._fl_ctx.get_run_abort_signal()
@@ -89,6 +92,12 @@ class ObjectStream:
     def _open(self) -> None:
         for lane, channel in self._lanes:
             channel.add(lane)
+
+    def abandon(self, reason: str) -> None:
+        """The engine is shut down: whatever the producer makes from now on is answered with TASK_ABORTED."""
+        for lane, channel in self._lanes:
+            lane.abandon(ReturnCode.TASK_ABORTED, reason)
+            channel.touch(lane)
 
     def _send(self, body: bytes) -> dict[ObjectLane, Future[Shareable]]:
         futures = {}

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import deque
 from collections.abc import Callable
 
 from logstreamer.inbound import FrameSource
 from logstreamer.protocol.codec import encode
+
+logger = logging.getLogger(__name__)
 
 
 class Outbox:
@@ -39,12 +42,19 @@ class Outbox:
         while self._turns:
             turn = self._turns.popleft()
             stream, source = turn
-            frame = source.next_frame(self._clock())
-            if frame is None:
+            try:
+                frame = source.next_frame(self._clock())
+                message = encode(stream, frame, source.encoding) if frame is not None else None
+            except Exception as error:  # one stream's trouble; the others on this connection go on
+                logger.error("stream %d failed inside the engine", stream, exc_info=error)
+                self._queued.discard(turn)
+                source.fail(error)
+                continue
+            if message is None:
                 self._queued.discard(turn)
                 continue
             self._turns.append(turn)
-            return encode(stream, frame, source.encoding)
+            return message
         self._filled.clear()
         return None
 

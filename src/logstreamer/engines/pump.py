@@ -29,6 +29,9 @@ class Timed(Protocol):
 
     def handle_timer(self, now: float) -> None: ...
 
+    def fail(self, error: Exception) -> None:
+        """A step raised *error*: end, and say so. Nothing is stepped again after that."""
+
 
 class Pump:
     """An asyncio event loop in a thread of its own, with a few workers for what may block.
@@ -45,6 +48,8 @@ class Pump:
         self._alarms: dict[Timed, asyncio.TimerHandle] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
         self._closed = threading.Lock()
+        self._gate = threading.Lock()
+        self._afterlife = threading.RLock()
         self._stopped = False
         self._thread.start()
 
@@ -82,10 +87,17 @@ class Pump:
             except BaseException as error:  # noqa: BLE001 - handed to the caller, whatever it is
                 future.set_exception(error)
 
-        if self._stopped:
+        if not self._post(answer):
             raise EngineError("the engine is shut down")
-        self.loop.call_soon_threadsafe(answer)
         return future.result()
+
+    def _post(self, function: Callable[[], None]) -> bool:
+        """Run *function* on the loop for certain; False: it is too late for that."""
+        with self._gate:  # what comes through before `stop` closes it is called before the loop stops
+            if self._stopped:
+                return False
+            self.loop.call_soon_threadsafe(function)
+            return True
 
     def wait(self, coroutine: Coroutine[Any, Any, Result]) -> Result:
         """Run *coroutine* on the loop and wait for its result."""
@@ -106,14 +118,22 @@ class Pump:
             logger.error("a task of the engine failed", exc_info=error)
 
     def submit(self, work: Callable[[], Result], then: Callable[[Result], None]) -> None:
-        """Call *work* on a worker, then *then* with its result on the loop. *work* must not raise."""
+        """Call *work* on a worker, then *then* with its result on the loop. *work* must not raise.
+
+        A callback may outlast the loop; what has to follow it, its stream's end, then happens on its worker.
+        """
 
         def job() -> None:
             result = work()
-            self.call(lambda: then(result))
+            if not self._post(lambda: then(result)):
+                self._thread.join()
+                with self._afterlife:
+                    then(result)
 
-        if not self._stopped:
+        try:
             self._workers.submit(job)
+        except RuntimeError:  # the workers take nothing new: this is one of them, with the last of its work
+            job()
 
     def set_alarm(self, item: Timed) -> None:
         """Look at *item*'s timer (again): call its `handle_timer` when it asks for it."""
@@ -133,8 +153,17 @@ class Pump:
         when = item.get_timer()
         now = self.now()
         if when is not None and when <= now:
-            item.handle_timer(now)
+            self.guard(item, lambda: item.handle_timer(now))
         self.set_alarm(item)
+
+    @staticmethod
+    def guard(item: Timed, step: Callable[[], None]) -> None:
+        """Take one *step* of *item*; one that raises ends its item, with a word, and nothing else."""
+        try:
+            step()
+        except Exception as error:  # a bug, or a disk: never a stream that hangs in silence
+            logger.error("a stream failed inside the engine", exc_info=error)
+            item.fail(error)
 
     def drop_alarm(self, item: Timed) -> None:
         """Forget *item*."""
@@ -149,13 +178,16 @@ class Pump:
         with self._closed:
             if self._stopped:
                 return
-            if last is not None:
-                asyncio.run_coroutine_threadsafe(_await(last), self.loop).result()
-            self._stopped = True
-            asyncio.run_coroutine_threadsafe(self._cancel_tasks(), self.loop).result()
-            self._workers.shutdown(wait=False, cancel_futures=True)
-            self.loop.call_soon_threadsafe(self.loop.stop)
-            self._thread.join()
+            try:
+                if last is not None:
+                    asyncio.run_coroutine_threadsafe(_await(last), self.loop).result()
+            finally:
+                with self._gate:
+                    self._stopped = True
+                asyncio.run_coroutine_threadsafe(self._cancel_tasks(), self.loop).result()
+                self.loop.call_soon_threadsafe(self.loop.stop)
+                self._thread.join()
+                self._workers.shutdown(wait=False)
 
     async def _cancel_tasks(self) -> None:
         tasks = list(self._tasks)
