@@ -11,6 +11,7 @@ from typing import Any
 from logstreamer.apis.context import Signal
 from logstreamer.apis.shareable import ReturnCode, Shareable, make_reply
 from logstreamer.apis.streaming import StopEvent
+from logstreamer.crash import reach
 from logstreamer.drain import Drain
 from logstreamer.protocol.frames import MAX_PAYLOAD, Accept, Frame
 from logstreamer.protocol.sender import (
@@ -199,6 +200,8 @@ class Lane:
         """
         acked = self.protocol.window.acked
         event = self.protocol.receive(frame, now)
+        if self.protocol.window.acked != acked:
+            reach("sender.acked")
         if self.protocol.window.acked != acked or event is not None:
             self._progress_at = now
         if event is not None:
@@ -219,6 +222,7 @@ class Lane:
     def _position(self, accept: Accept, now: float) -> None:
         if self._cursor is not None:
             self._cursor.close()
+        reach("sender.placed")
         self._cursor = self._sender.follower.cursor(_resume_point(accept), now)
         if self._sender.stopped_at is not None:
             self._drain = self._new_drain(now)
@@ -258,8 +262,10 @@ class Lane:
                 logger.warning(
                     "%s: %s bytes lost: %s", self._sender.spec.path, item.lost or "an unknown number of", item.detail
                 )
+            reach("sender.segment")
             self.protocol.send_segment(item.source, item.source_offset, item.reason, item.lost, item.detail)
         else:
+            reach("sender.read")
             self.protocol.send_data(memoryview(item), now)
 
     # -- the end
@@ -290,6 +296,7 @@ class Lane:
         if cursor.behind:
             logger.warning("%s: ended while still written to, %d bytes not sent", self._sender.spec.path, cursor.behind)
         self._look_again_at = None
+        reach("sender.eof")
         self.protocol.send_eof(now)
 
     def _end(self, outcome: Shareable, reason: str) -> None:

@@ -8,7 +8,8 @@ from collections.abc import Callable
 import msgspec
 
 from logstreamer.apis.shareable import ReturnCode
-from logstreamer.errors import StoreError
+from logstreamer.crash import reach
+from logstreamer.errors import FileChanged, StoreError
 from logstreamer.protocol.frames import Data, Eof, Heartbeat, Open, Segment, SegmentState
 from logstreamer.protocol.receiver import Position
 from logstreamer.receiver import EndStream, OpenSink
@@ -94,6 +95,7 @@ class StoreSink:
                 meta = {item: value for item, value in frame.meta.items() if isinstance(value, str)}
                 self._file = self._stored.store.open(self._site, job, name, key=key, meta=meta)
             run_start = self._file.begin_run(frame.run)
+            reach("run.begun")
             self._stored.changed(self._file.path)
             return Begun(self.position(), run_start, self._stored.idle_timeout)
 
@@ -108,12 +110,18 @@ class StoreSink:
             self._open_file().start_segment(
                 frame.offset, frame.source, frame.source_offset, frame.reason, frame.lost, frame.detail
             )
+        reach("segment.started")
         self._stored.changed(self.path)
         return GO_ON
 
     def data(self, frame: Data) -> Verdict:
         with self._stored.lock:
-            self._open_file().append(frame.offset, frame.payload)
+            try:
+                self._open_file().append(frame.offset, frame.payload)
+            except FileChanged as error:
+                # Opened again, the store takes the file as it is now, and the sender continues from there.
+                return Verdict(ReturnCode.COMMUNICATION_ERROR, str(error))
+        reach("data.written")
         self._stored.changed(self.path)
         return GO_ON
 
@@ -137,6 +145,7 @@ class StoreSink:
             if frame.digest and not file.check_run_digest(run_start, frame.digest):
                 return Verdict(ReturnCode.EXECUTION_EXCEPTION, "the stored bytes are not the ones that were sent")
             file.finish()
+        reach("finish.unconfirmed")
         return GO_ON
 
     def end(self, rc: str, reason: str) -> None:

@@ -22,7 +22,7 @@ TIERS = (
     {"drain", "objects", "trace"},
     {"protocol", "tail", "store"},
     {"apis"},
-    {"errors"},
+    {"errors", "crash"},
 )
 """A unit may import from every tier below its own, never from its own or from one above."""
 

@@ -12,6 +12,7 @@ import stat
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 
+from logstreamer.crash import reach
 from logstreamer.errors import DiskFull, NameRefused, StoreError
 
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
@@ -121,7 +122,9 @@ def replace(name: str, data: bytes, dir_fd: int, *, fsync: bool) -> None:
                 sync_data(fd)
         finally:
             os.close(fd)
+        reach("sidecar.written")
         os.rename(temporary, name, src_dir_fd=dir_fd, dst_dir_fd=dir_fd)
+        reach("sidecar.replaced")
     except OSError:
         with contextlib.suppress(OSError):
             os.unlink(temporary, dir_fd=dir_fd)

@@ -12,6 +12,7 @@ from typing import Protocol
 
 from msgspec.structs import replace
 
+from logstreamer.crash import reach
 from logstreamer.errors import StoreError
 from logstreamer.store import disk, history, layout, sidecar
 from logstreamer.store.layout import Place
@@ -96,6 +97,7 @@ class Series:
             except FileExistsError:
                 number += 1
                 continue
+            reach("store.created")
             at = sidecar.now()
             return there, self._write(there, Sidecar(key=self._key, since=at, created=at, meta=meta))
         raise StoreError(f"{self._place.path} has {_MOST} successors already")

@@ -8,6 +8,7 @@ from typing import Literal
 
 from msgspec.structs import replace
 
+from logstreamer.crash import reach
 from logstreamer.errors import DiskFull, FileChanged, OffsetMismatch, StoreError
 from logstreamer.store import disk, history, sidecar
 from logstreamer.store.data_file import DataFile, Fingerprint
@@ -236,6 +237,7 @@ class StreamFile:
             self.sync()
         self.catch_up()
         self._commit(history.finished(self._segment_closed(), self.durable, self._hex_digest(0)))
+        reach("finish.recorded")
         self._data.make_read_only()
 
     def end_run(self, rc: str, reason: str) -> None:
