@@ -54,6 +54,11 @@ class LocalSource:
                 return
             time.sleep(POLL_SECONDS)
 
+    @property
+    def unreadable(self) -> tuple[str, ...]:
+        """Directories that the last `streams` could not look into."""
+        return self._view.unreadable
+
     def close(self) -> None:
         """See `Source`."""
         self._view.close()

@@ -26,11 +26,6 @@ def ls(patterns: tuple[str, ...], watch: bool, output: str, origin: str, token: 
     Ages are those of now. Without a receiver the directory is read, and unfinished streams are "unknown".
     """
     from logstreamer.cli.listing import Listing
-
-    Listing(patterns, output, lambda: _open(origin, token, cafile)).run(watch=watch)
-
-
-def _open(origin: str, token: str | None, cafile: str | None):  # type: ignore[no-untyped-def]
     from logstreamer.cli.source import open_source
 
-    return open_source(origin, token, cafile)
+    Listing(patterns, output, lambda: open_source(origin, token, cafile)).run(watch=watch)

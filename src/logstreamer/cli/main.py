@@ -38,6 +38,10 @@ Exit codes: 0 ok, 1 error, 2 wrong usage, 130 interrupted.
 """
 
 
+class ReaderLeft(Exception):
+    """Nobody reads our standard output any more, as behind `| head`."""
+
+
 class Commands(click.Group):
     """Imports a command when it is asked for, so that `--help` and short commands are quick."""
 
@@ -52,6 +56,15 @@ class Commands(click.Group):
         command = getattr(importlib.import_module(f"logstreamer.cli.{name}"), name)
         assert isinstance(command, click.Command)
         return command
+
+    def invoke(self, ctx: click.Context) -> object:
+        """Run the command; click would make an error of a reader that left."""
+        try:
+            result = super().invoke(ctx)
+            sys.stdout.flush()
+            return result
+        except BrokenPipeError as error:
+            raise ReaderLeft from error
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The list of commands, without importing any of them."""
@@ -81,8 +94,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def run(arguments: Sequence[str] | None = None) -> int:
     """Run *arguments* and return the exit code; every expected failure is one line on stderr."""
     try:
-        code = group.main(arguments, prog_name="logstreamer", standalone_mode=False)
-        sys.stdout.flush()
+        code: object = group.main(arguments, prog_name="logstreamer", standalone_mode=False)
         return code if isinstance(code, int) else OK
     except click.ClickException as error:
         error.show()
@@ -90,7 +102,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except ConfigError as error:
         say(f"error: {error}")
         return USAGE
-    except BrokenPipeError:
+    except (BrokenPipeError, ReaderLeft):
         # Python flushes stdout once more at exit; that must not fail as well.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return BROKEN_PIPE

@@ -28,8 +28,12 @@ def remark_lines(remarks: Remarks, *, snapshot: bool) -> Iterator[str]:
     yield from _lines(remarks.stores, "{} is a receiver's store: skipped", "{} receivers' stores skipped")
 
 
-def failure_lines(results: Sequence[Result]) -> Iterator[str]:
-    """What failed, by reason."""
+def failure_lines(results: Sequence[Result], trouble: str) -> Iterator[str]:
+    """What failed, by reason; once for all files where the *trouble* is the way to the receiver."""
+    refused = [result for result in results if result.reason and result.reason == trouble]
+    if refused:
+        yield f"error: {trouble}"
+        results = [result for result in results if result not in refused]
     for reason, paths in _by_reason([(result.path, result.reason) for result in results if result.reason]).items():
         yield from _lines(paths, "error: {}: " + reason, "error: {} files: " + reason)
 

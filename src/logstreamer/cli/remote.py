@@ -167,10 +167,12 @@ class RemoteReader(Reader):
         super().__init__(-1)
         self._source = source
         self._path = path
-        self._size = source.size(path)
+        self._size = -1
 
     def size(self) -> int:
-        """Bytes in the copy when this was made, or as far as was read since."""
+        """Bytes in the copy when this was first asked, or as far as was read since."""
+        if self._size < 0:
+            self._size = self._source.size(self._path)
         return self._size
 
     def read(self, offset: int, limit: int) -> bytes:

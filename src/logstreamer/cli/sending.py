@@ -112,7 +112,8 @@ class Turns:
                 self._drain()
             elif not self._stop.is_set() and time.monotonic() >= self._look_at:
                 self._look()
-            self._tell()
+            if not self._is_over():
+                self._tell()
         self._collect()
         return self._end()
 
@@ -146,7 +147,7 @@ class Turns:
             self._stop.set()
 
     def _note_results(self, results: list[Result]) -> None:
-        for line in failure_lines(results):
+        for line in failure_lines(results, self._outbound.trouble()):
             self._progress.say(line)
         self._failed |= {result.path for result in results if result.reason}
         self._sent += sum(1 for result in results if not result.reason)

@@ -78,6 +78,7 @@ class Board:
         self._watchers: set[Watcher] = set()
         self._dirty: set[str] = set()
         self._scanning = asyncio.Lock()
+        self._stale = True  # a run has ended since the last look: what is stored says more than what is remembered
         self._scanned_at = self._scan_took = float("-inf")
         self._news = asyncio.Event()
 
@@ -132,9 +133,10 @@ class Board:
     async def _scan(self) -> None:
         asked = self._now()
         async with self._scanning:
-            if self._scanned_at >= asked or self._now() - self._scanned_at < self._scan_took * SCAN_SHARE:
+            recent = self._now() - self._scanned_at < self._scan_took * SCAN_SHARE
+            if self._scanned_at >= asked or (recent and not self._stale):
                 return
-            began = self._now()
+            began, self._stale = self._now(), False
             records = await asyncio.get_running_loop().run_in_executor(None, self._view.streams)
             self._scanned_at, self._scan_took = began, self._now() - began
             before, self._entries = self._entries, {}
@@ -142,7 +144,10 @@ class Board:
                 self._entries[record.path] = _renewed(before.get(record.path), record)
 
     def _status(self, entry: _Entry) -> StreamStatus:
-        return StreamStatus.join(self._record(entry), self._health(entry), entry.meter.rate())
+        health = self._health(entry)
+        return StreamStatus.join(
+            self._record(entry), health, entry.meter.rate() if health.last_beat is not None else 0.0
+        )
 
     def _record(self, entry: _Entry) -> StreamRecord:
         return self._stored.record(entry.record.path) or entry.record
@@ -164,6 +169,8 @@ class Board:
 
     def _changed(self, path: str) -> None:
         """Bytes, a beat, the beginning or the end of the stream at *path*; from any thread, for every frame."""
+        if not self._stored.store.is_open(path):
+            self._stale = True
         if path in self._dirty or (path in self._entries and not self._watchers):
             return
         self._dirty.add(path)

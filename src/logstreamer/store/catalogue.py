@@ -112,6 +112,10 @@ class Store:
                         return StreamRecord.of(known, there, status.st_size, status.st_mtime, believed=True)
         return None
 
+    def is_open(self, path: str) -> bool:
+        """Whether the stream at *path* is open for writing; from any thread."""
+        return path in self._shelf.open
+
     def live_record(self, path: str) -> StreamRecord | None:
         """What is known now of the stream at *path* while it is open for writing, else None; from any thread."""
         stream = self._shelf.open.get(path)

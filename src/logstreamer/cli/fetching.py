@@ -1,0 +1,91 @@
+"""Fetching: `get`: one stream's bytes, whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from typing import BinaryIO
+
+import xxhash
+
+from logstreamer.cli.exit_codes import ERROR, OK
+from logstreamer.cli.output import bytes_text, say
+from logstreamer.cli.source import Source
+from logstreamer.errors import StoreError
+from logstreamer.server.status import StreamStatus
+from logstreamer.store.follow import Reader
+
+BLOCK = 1 << 20
+
+
+class Fetching:
+    """A copy of the stream at *path*.
+
+    Raises:
+        StoreError: there is no such stream.
+    """
+
+    def __init__(self, source: Source, path: str) -> None:
+        self._source = source
+        known = {status.path: status for status in source.streams()}
+        if path not in known:
+            raise StoreError(f"no stream is stored at {path}; see `logstreamer ls`")
+        self._status: StreamStatus = known[path]
+
+    def run(self, output: str | None, *, replace: bool) -> int:
+        """Copy to the file *output* ("-": standard output; None: the stream's own name here); the exit code."""
+        if output == "-":
+            with self._source.reader(self._status.path) as reader:
+                self._copy(reader, sys.stdout.buffer, 0, xxhash.xxh3_128())
+            return OK
+        target = output or os.path.basename(self._status.path)
+        if os.path.isdir(target):
+            target = os.path.join(target, os.path.basename(self._status.path))
+        if os.path.lexists(target) and not replace:
+            say(f"error: {target} is there already; --force replaces it, -o takes another name")
+            return ERROR
+        return self._fetch(target)
+
+    def _fetch(self, target: str) -> int:
+        directory, name = os.path.split(os.path.abspath(target))
+        part = os.path.join(directory, f".{name}.part")
+        with self._source.reader(self._status.path) as reader, open(part, "a+b") as file:
+            whole = xxhash.xxh3_128()
+            offset = self._resumed(reader, file, whole)
+            file.seek(offset)
+            file.truncate()
+            self._copy(reader, file, offset, whole)
+            file.flush()
+            os.fsync(file.fileno())
+        if self._status.digest and whole.hexdigest() != self._status.digest:
+            os.unlink(part)
+            say(f"error: {self._status.path} does not have its digest: it was damaged in the store, see `verify`")
+            return ERROR
+        os.replace(part, target)
+        growing = "" if self._status.state == "finished" else f"; {self._status.state}: there may be more to come"
+        say(f"{target}: {bytes_text(self._status.size)}{', digest ok' if self._status.digest else ''}{growing}")
+        return OK
+
+    def _resumed(self, reader: Reader, file: BinaryIO, whole: xxhash.xxh3_128) -> int:
+        """How many bytes of an earlier run are still good: they are compared at their end."""
+        size = file.seek(0, os.SEEK_END)
+        tail = min(size, BLOCK)
+        file.seek(size - tail)
+        if size > self._status.size or file.read(tail) != reader.read(size - tail, tail):
+            return 0
+        file.seek(0)
+        for _ in range(0, size, BLOCK):
+            whole.update(file.read(BLOCK))
+        return size
+
+    def _copy(self, reader: Reader, file: BinaryIO, offset: int, whole: xxhash.xxh3_128) -> None:
+        while offset < self._status.size:
+            block = reader.read(offset, min(BLOCK, self._status.size - offset))
+            if not block:
+                raise StoreError(f"{self._status.path} became shorter while it was read")
+            file.write(block)
+            whole.update(block)
+            offset += len(block)
+        with contextlib.suppress(ValueError):
+            file.flush()
