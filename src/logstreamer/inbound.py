@@ -20,6 +20,9 @@ logger = logging.getLogger(__name__)
 RETRY_SECONDS = 1.0
 """How long after a failed write (the disk is full) the same bytes are tried again."""
 
+ABANDONED_SECONDS = 60.0
+"""How long an object stream without an idle clock waits for a lost sender: its consumer is finalized in any case."""
+
 Result = TypeVar("Result")
 Work = Data | Segment | Heartbeat | Eof | Abort
 
@@ -112,6 +115,7 @@ class Inbound:
         self._jobs: deque[Work] = deque()
         self._working = False
         self._retry_at: float | None = None
+        self._lost_at: float | None = None  # when the last connection went
         self._reason = ""
         self._last_words: Callable[[], None] | None = None
 
@@ -133,6 +137,7 @@ class Inbound:
         """The sender is there on *outlet*. The newest connection wins, whoever held the stream before."""
         self._fence(outlet, stream, frame.run)
         self.outlet, self.stream, self._opening = outlet, stream, frame
+        self._lost_at = None
         self._work()
 
     def _fence(self, outlet: Outlet, stream: int, run: str) -> None:
@@ -150,6 +155,7 @@ class Inbound:
         """A connection is gone."""
         if self.outlet is outlet:
             self.outlet = self._opening = None
+            self._lost_at = self._clock()
             if self.protocol is not None:
                 self.protocol.detach()
 
@@ -374,17 +380,24 @@ class Inbound:
             return None
         if self._retry_at is not None:
             return self._retry_at
-        return self.protocol.get_timer() if self.protocol is not None and not self._working else None
+        if self.protocol is None or self._working:
+            return None
+        if self.kind == "objects" and self.protocol.idle_timeout <= 0 and self._lost_at is not None:
+            return self._lost_at + ABANDONED_SECONDS
+        return self.protocol.get_timer()
 
     def handle_timer(self, now: float) -> None:
         """Try a stalled write again; end the run of a sender that has been silent for too long."""
         if self._retry_at is not None and now >= self._retry_at:
             self._retry_at = None
             self._work()
-        elif self.protocol is not None and not self._working and self._retry_at is None and self.protocol.is_dead(now):
-            silence = f"nothing heard for {self.protocol.idle_timeout:g} s"
+        elif self._retry_at is None and (when := self.get_timer()) is not None and now >= when:
+            silence = f"nothing heard for {self._patience():g} s"
             logger.warning("stream %s of %s: %s, closing it", self.key.name, self.site, silence)
             self.end(ReturnCode.TIMEOUT, silence)
+
+    def _patience(self) -> float:
+        return (self.protocol.idle_timeout if self.protocol is not None else 0.0) or ABANDONED_SECONDS
 
 
 class Farewell:

@@ -333,7 +333,7 @@ class Lane:
         """Do what is due."""
         give_up_at = self._give_up_at()
         if give_up_at is not None and now >= give_up_at:
-            self._give_up()
+            self._give_up(now)
             return
         if self._look_again_at is not None and now >= self._look_again_at:
             self._look_again_at = None
@@ -341,7 +341,9 @@ class Lane:
         if self.protocol.handle_timer(now):
             self.protocol.send_heartbeat(self.behind, now)
 
-    def _give_up(self) -> None:
+    def _give_up(self, now: float) -> None:
+        if self._cursor is None:  # it was never reached, so nobody has counted yet what it lacks
+            self._cursor = self._sender.follower.cursor(None, now)
         where = "could not be reached" if self.state is LaneState.CONNECTING else "acknowledged nothing"
         reason = (
             f"{self.target} {where} for {GIVE_UP_SECONDS:g} s after the stop; {self.undelivered} bytes not delivered"

@@ -15,6 +15,9 @@ from logstreamer.receiver import EndStream, OpenSink
 from logstreamer.sinks import GO_ON, Begun, ConsumerSink, NotReady, Registration, Sink, Verdict
 from logstreamer.trace import CopyTrace
 
+FAREWELL_SECONDS = 30.0
+"""How long a sender may take to hear once more that its stream is finished."""
+
 REMEMBERED = 10_000
 """How many ended streams are remembered, the latest ones."""
 
@@ -111,7 +114,7 @@ class FinishedSink:
         self._position = position
 
     def begin(self, frame: Open) -> Begun:
-        return Begun(self._position, self._position.durable, 0.0)
+        return Begun(self._position, self._position.durable, FAREWELL_SECONDS)
 
     def position(self) -> Position:
         return self._position

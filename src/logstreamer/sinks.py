@@ -17,9 +17,9 @@ from logstreamer.apis.streaming import (
     StreamContextKey,
     StreamDoneCallback,
 )
-from logstreamer.errors import EngineError
+from logstreamer.errors import ConfigError, EngineError
 from logstreamer.objects import MessageReader, decode_shareable, encode_shareable
-from logstreamer.protocol.frames import Data, Eof, Heartbeat, Open, Reply, Segment
+from logstreamer.protocol.frames import MAX_PAYLOAD, Data, Eof, Heartbeat, Open, Reply, Segment
 from logstreamer.protocol.receiver import Position
 from logstreamer.trace import CopyTrace
 
@@ -236,14 +236,23 @@ class ConsumerSink:
         for body in messages.feed(frame.payload):
             try:
                 go_on, reply = self._consume(decode_shareable(body))
+                payload = _encode_reply(reply)
             except Exception:
                 logger.exception("consumer %s failed", type(self._consumer).__name__)
                 go_on, reply = False, make_reply(ReturnCode.EXECUTION_EXCEPTION)
-            replies.append(Reply(self._replies, go_on, memoryview(encode_shareable(reply))))
+                payload = _encode_reply(reply)
+            replies.append(Reply(self._replies, go_on, payload))
             self._replies += 1
             if not go_on:
                 return Verdict(reply.get_return_code(), "ended by the consumer", tuple(replies))
         return Verdict(replies=tuple(replies))
+
+
+def _encode_reply(reply: Shareable) -> memoryview:
+    payload = encode_shareable(reply)
+    if len(payload) > MAX_PAYLOAD:
+        raise ConfigError(f"a reply of {len(payload)} bytes is longer than {MAX_PAYLOAD}")
+    return memoryview(payload)
 
 
 def _chunk(data: bytes | None, *, eof: bool) -> Shareable:

@@ -116,7 +116,6 @@ def test_a_stream_ctx_that_cannot_travel_is_a_config_error(net, tmp_path, value)
 @pytest.mark.parametrize(
     ("channel", "stream_ctx"),
     [
-        ("logs", {"mine": {3: "a key that is no string"}}),
         ("logs", {7: 7}),
         ("c" * 5000, {}),
         ("logs", {"m": "x" * 40_000}),
