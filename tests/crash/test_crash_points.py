@@ -80,6 +80,49 @@ def _wait(condition: Callable[[], bool], what: str) -> None:
         time.sleep(0.01)
 
 
+class Crash:
+    """Starts both sides, one of them armed, and starts that one again when it has died at its point."""
+
+    def __init__(self, site: Site, point: str) -> None:
+        self._site = site
+        self._point = point
+        self._on_sender = point.startswith("sender.")
+        self._died = False
+
+    def start(self) -> None:
+        armed = f"{self._point}:{VISITS.get(self._point, 1)}"
+        receiver = self._site.start_receiver("" if self._on_sender else armed)
+        self._sender = self._site.start_sender(armed if self._on_sender else "")
+        self._victim = self._sender if self._on_sender else receiver
+
+    def wait_for(self, expected: bytes) -> None:
+        _wait(lambda: self._site.stored() == expected or self._is_dead(), f"not stored: {len(expected)} bytes")
+        if self._is_dead():
+            self._revive()
+            _wait(lambda: self._site.stored() == expected, f"not continued to {len(expected)} bytes")
+
+    def end(self) -> None:
+        """Stop the sender, which drains and ends the stream, and is started again if that was what killed it."""
+        self._sender.send_signal(signal.SIGTERM)
+        if not self._died:
+            self._victim.wait(30)
+            self._revive()
+            if self._on_sender:
+                self._sender.send_signal(signal.SIGTERM)
+        assert self._sender.wait(40) == 0
+
+    def _is_dead(self) -> bool:
+        return not self._died and self._victim.poll() is not None
+
+    def _revive(self) -> None:
+        assert self._victim.wait() == -signal.SIGKILL, f"{self._point} was never reached"
+        self._died = True
+        if self._on_sender:
+            self._sender = self._site.start_sender()
+        else:
+            self._site.start_receiver()
+
+
 @pytest.fixture
 def site(tmp_path: Path, fsync: bool) -> Iterator[Site]:
     site = Site(tmp_path, fsync)
@@ -95,28 +138,14 @@ CASES = [(point, False) for point in POINTS] + [(point, True) for point in POINT
 @pytest.mark.parametrize(("point", "fsync"), CASES)
 def test_a_kill_at_any_point_loses_nothing_and_doubles_nothing(site: Site, point: str) -> None:
     """Both sides run, the armed one dies at its point while a log is written and rotated, and is started again."""
-    armed = f"{point}:{VISITS.get(point, 1)}"
-    on_sender = point.startswith("sender.")
+    crash = Crash(site, point)
     site.log.write_bytes(FIRST)
-    receiver = site.start_receiver("" if on_sender else armed)
-    sender = site.start_sender(armed if on_sender else "")
-    victim = sender if on_sender else receiver
-
-    _wait(lambda: site.stored() == FIRST or victim.poll() is not None, "the first file did not arrive")
+    crash.start()
+    crash.wait_for(FIRST)  # what was never seen before a rotation, a fresh start does not look for
     os.rename(site.log, site.log.with_name("app.log.1"))
     site.log.write_bytes(SECOND)
-    _wait(lambda: site.stored() == FIRST + SECOND or victim.poll() is not None, "the second file did not arrive")
-    if victim.poll() is None:
-        sender.send_signal(signal.SIGTERM)
-    assert victim.wait(30) == -signal.SIGKILL, f"{point} was never reached"
-
-    if on_sender:
-        sender = site.start_sender()
-    else:
-        site.start_receiver()
-    _wait(lambda: site.stored() == FIRST + SECOND, "the stream did not continue")
-    sender.send_signal(signal.SIGTERM)
-    assert sender.wait(40) == 0
+    crash.wait_for(FIRST + SECOND)
+    crash.end()
     assert site.stored() == FIRST + SECOND
     with Store.view(site.dest) as view:
         (report,) = verify(view)
