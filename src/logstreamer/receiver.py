@@ -154,6 +154,15 @@ class Receiver:
         """The runs that are not over."""
         return self._live.values()
 
+    def leave_all(self) -> None:
+        """This side goes away for a while: forget every run without ending it, so that its sender comes back to it.
+
+        The sinks are told nothing; who opened what is behind them closes it.
+        """
+        self._live.clear()
+        self._waiting.clear()
+        self._on_outlet.clear()
+
     def abort_all(self, reason: str) -> None:
         """End every run as aborted; each stream's callback is told."""
         for inbound in list(self._live.values()):

@@ -73,7 +73,13 @@ class Receiving:
             routes=Api(stored, board, token, instance).routes(),
         )
         ends.callback(engine.shutdown_streamer)
-        ends.callback(lambda: engine.pump.ask(board.stop))
+
+        def leave() -> None:
+            board.stop()
+            # Not an abort: a receiver that is restarted is no reason for any sender to give up.
+            engine.receiver.leave_all()
+
+        ends.callback(lambda: engine.pump.ask(leave))
         engine.take_other_streams(stored.open_sink)
         board.start(engine)
         cafile = os.path.abspath(self.tls_cert) if self.tls_cert else ""
