@@ -42,6 +42,10 @@ class ReaderLeft(Exception):
     """Nobody reads our standard output any more, as behind `| head`."""
 
 
+class Interrupted(Exception):
+    """Ctrl-C, for a command that has nothing to clean up."""
+
+
 class Commands(click.Group):
     """Imports a command when it is asked for, so that `--help` and short commands are quick."""
 
@@ -58,13 +62,15 @@ class Commands(click.Group):
         return command
 
     def invoke(self, ctx: click.Context) -> object:
-        """Run the command; click would make an error of a reader that left."""
+        """Run the command; click would make an error of a reader that left, and a blank line of Ctrl-C."""
         try:
             result = super().invoke(ctx)
             sys.stdout.flush()
             return result
         except BrokenPipeError as error:
             raise ReaderLeft from error
+        except KeyboardInterrupt as error:
+            raise Interrupted from error
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The list of commands, without importing any of them."""
@@ -109,5 +115,5 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except (LogStreamerError, OSError) as error:
         say(f"error: {error}")
         return ERROR
-    except (click.Abort, KeyboardInterrupt):
+    except (Interrupted, click.Abort, KeyboardInterrupt):
         return INTERRUPT

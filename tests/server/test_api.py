@@ -1,0 +1,205 @@
+"""The HTTP API of a receiver in this process."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from logstreamer.engines.websocket import WebSocketEngine
+from logstreamer.protocol.frames import StreamKey
+from logstreamer.sender import FollowSpec
+from logstreamer.server.api import Api
+from logstreamer.server.board import Board
+from logstreamer.store.catalogue import Store
+from logstreamer.store_sink import Stored
+
+TOKEN = "a-token"
+
+
+class Bench:
+    """A receiver with its API, a site that sends, and a client."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.store = Store(directory / "copies")
+        stored = Stored(self.store, idle_timeout=30.0)
+        board = Board(stored)
+        self.engine = WebSocketEngine.serve(
+            "receiver", port=0, token=TOKEN, routes=Api(stored, board, TOKEN, "i").routes()
+        )
+        self.engine.take_other_streams(stored.open_sink)
+        board.start(self.engine)
+        self.board = board
+        self.site = WebSocketEngine.connect("s", {"receiver": self.engine.url}, token=TOKEN)
+        self.stop = threading.Event()
+
+    def follow(self, name: str, content: bytes = b""):
+        """Begin to send a file of *content*."""
+        path = self.directory / name
+        path.write_bytes(content)
+        spec = FollowSpec(str(path), stop_event=self.stop, poll_interval=0.05)
+        return self.site.follow(spec, StreamKey("c", "t", "j", name, str(path)), ["receiver"])
+
+    def finish(self, following) -> None:
+        """Let it end, and wait for that."""
+        self.stop.set()
+        self.site.pump.call(following.wake)
+        following.result(10)
+        self.stop.clear()
+
+    def ask(self, path: str, token: str = TOKEN, **headers: str) -> tuple[http.client.HTTPResponse, bytes]:
+        """GET *path*."""
+        connection = http.client.HTTPConnection(self.engine.endpoint.netloc, timeout=10)
+        if token:
+            headers["Authorization"] = f"Bearer {token}"
+        connection.request("GET", path, headers=headers)
+        answer = connection.getresponse()
+        body = answer.read()
+        connection.close()
+        return answer, body
+
+    def close(self) -> None:
+        """End everything."""
+        self.site.shutdown_streamer()
+        self.engine.pump.ask(self.board.stop)
+        self.engine.shutdown_streamer()
+        self.store.close()
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Iterator[Bench]:
+    """One that runs."""
+    it = Bench(tmp_path)
+    yield it
+    it.close()
+
+
+@pytest.mark.parametrize(
+    "path", ["/api/v1/streams", "/api/v1/streams/s/j/f", "/api/v1/streams/s/j/f/bytes", "/api/v1/events"]
+)
+@pytest.mark.parametrize("token", ["", "wrong", "a-token2"])
+def test_everything_asks_for_the_token(bench, path, token):
+    """Without it nobody learns even what there is."""
+    answer, _ = bench.ask(path, token)
+
+    assert answer.status == 401
+
+
+def test_health_needs_no_token_and_tells_nothing_else(bench):
+    """For supervisors, and to know a left-over note."""
+    answer, body = bench.ask("/healthz", token="")
+
+    assert (answer.status, json.loads(body)) == (200, {"status": "ok", "instance": "i"})
+
+
+def test_a_browser_may_bring_the_token_in_the_url(bench):
+    """An EventSource can set no header."""
+    answer, _ = bench.ask(f"/api/v1/streams?token={TOKEN}", token="")
+
+    assert answer.status == 200
+
+
+def test_a_stream_from_its_life_to_its_end(bench):
+    """Live with ages, finished with a digest."""
+    following = bench.follow("f", b"hello\n")
+    live = _wait_for(bench, lambda stream: stream["size"] == 6)
+    bench.finish(following)
+    finished = _wait_for(bench, lambda stream: stream["state"] == "finished")
+
+    assert (live["state"], live["path"], live["behind"]) == ("live", "s/j/f", 0)
+    assert 0 <= live["last_data"] < 5
+    assert 0 <= live["last_beat"] < 5
+    assert finished["digest"]
+    assert finished["last_beat"] is None
+
+
+def _wait_for(bench, happened):
+    end = time.monotonic() + 10
+    while True:
+        answer, body = bench.ask("/api/v1/streams/s/j/f")
+        if answer.status == 200 and happened(stream := json.loads(body)):
+            return stream
+        assert time.monotonic() < end, body
+        time.sleep(0.01)
+
+
+def test_bytes_and_ranges(bench):
+    """200, 206, 416, 304, HEAD-like sizes, and 404 for what is not there."""
+    bench.finish(bench.follow("f", b"0123456789"))
+    whole, body = bench.ask("/api/v1/streams/s/j/f/bytes")
+    etag = whole.headers["ETag"]
+
+    assert (whole.status, body) == (200, b"0123456789")
+    part, body = bench.ask("/api/v1/streams/s/j/f/bytes", Range="bytes=2-4")
+    assert (part.status, body, part.headers["Content-Range"]) == (206, b"234", "bytes 2-4/10")
+    beyond, _ = bench.ask("/api/v1/streams/s/j/f/bytes", Range="bytes=10-")
+    assert (beyond.status, beyond.headers["Content-Range"]) == (416, "bytes */10")
+    assert bench.ask("/api/v1/streams/s/j/f/bytes", **{"If-None-Match": etag})[0].status == 304
+    changed, body = bench.ask("/api/v1/streams/s/j/f/bytes", Range="bytes=2-4", **{"If-Range": '"another"'})
+    assert (changed.status, body) == (200, b"0123456789")
+    assert bench.ask("/api/v1/streams/s/j/g/bytes")[0].status == 404
+    assert bench.ask("/api/v1/streams/../../etc/passwd")[0].status == 404
+
+
+def test_a_file_that_is_called_bytes(bench):
+    """Both the stream and its bytes are in reach."""
+    bench.finish(bench.follow("bytes", b"x"))
+
+    assert json.loads(bench.ask("/api/v1/streams/s/j/bytes")[1])["size"] == 1
+    assert bench.ask("/api/v1/streams/s/j/bytes/bytes")[1] == b"x"
+
+
+def test_events_begin_with_everything_and_go_on_with_what_changes(bench):
+    """One connection, no question asked again."""
+    following = bench.follow("f", b"one\n")
+    _wait_for(bench, lambda stream: stream["size"] == 4)
+    connection = http.client.HTTPConnection(bench.engine.endpoint.netloc, timeout=10)
+    connection.request("GET", f"/api/v1/events?token={TOKEN}")
+    answer = connection.getresponse()
+
+    first = _next_event(answer)
+    with open(bench.directory / "f", "ab") as file:
+        file.write(b"two\n")
+    second = _next_event(answer)
+    while second["streams"][0]["size"] == 4:
+        second = _next_event(answer)
+    bench.finish(following)
+    third = _next_event(answer)
+    while third["streams"][0]["state"] != "finished":
+        third = _next_event(answer)
+    connection.close()
+
+    assert answer.headers["Content-Type"].startswith("text/event-stream")
+    assert [stream["path"] for stream in first["streams"]] == ["s/j/f"]
+    assert second["streams"][0]["size"] == 8
+    assert third["streams"][0]["size"] == 8
+
+
+def _next_event(answer):
+    while True:
+        line = answer.readline()
+        assert line
+        if line.startswith(b"data: "):
+            return json.loads(line[6:])
+
+
+def test_a_reader_of_events_that_never_reads_costs_nobody_anything(bench):
+    """Its news are joined: it holds one set of names at most, and streams go on."""
+    connection = http.client.HTTPConnection(bench.engine.endpoint.netloc, timeout=10)
+    connection.request("GET", f"/api/v1/events?token={TOKEN}")
+    following = bench.follow("f", b"")
+    for _ in range(200):
+        with open(bench.directory / "f", "ab") as file:
+            file.write(b"line\n" * 100)
+    bench.finish(following)
+
+    assert _wait_for(bench, lambda stream: stream["state"] == "finished")["size"] == 100_000
+    pending = bench.engine.pump.ask(lambda: [len(watcher._changed) for watcher in bench.board._watchers])
+    assert all(count <= 1 for count in pending)
+    connection.close()
