@@ -1,0 +1,94 @@
+"""Wrong usage, help and imports of the command line."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+from click.testing import CliRunner
+
+from logstreamer.cli.main import COMMANDS, group, run
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        ["sned"],
+        ["send"],
+        ["send", "a.log"],
+        ["send", "--to", "http://x:1/?token=t"],
+        ["send", "--to", "http://x:1/?token=t", "--"],
+        ["send", "a.log", "--to", "http://x:1/?token=t", "--stop-at-eof", "--", "true"],
+        ["send", "a.log", "--to", "ftp://x", "--site", "s"],
+        ["send", "a.log", "--to", "http://x:1", "--site", "s"],
+        ["send", "a.log", "--to", "http://x:port/?token=t", "--site", "s"],
+        ["send", "a.log", "--to", "http://x:1/?token=t", "--site", "../s"],
+        ["send", "a.log", "--to", "http://x:1/?token=t", "--site", "s", "--no-such-flag"],
+        ["serve", "--listen", "8080"],
+        ["serve", "--listen", "127.0.0.1:99999"],
+        ["serve", "--idle-timeout", "-1"],
+        ["serve", "--token", " "],
+        ["logs", "-n", "few"],
+        ["logs", "-o", "raw", "--prefix", "always"],
+        ["get"],
+        ["ls", "--from", "http://x:1"],
+    ],
+)
+def test_wrong_usage_is_2_and_no_traceback(argv, monkeypatch, capfd, tmp_path):
+    """One clear message on stderr, nothing on stdout, nothing begun."""
+    monkeypatch.delenv("LOGSTREAMER_TOKEN", raising=False)
+    monkeypatch.chdir(tmp_path)
+
+    assert run(argv) == 2
+
+    out, err = capfd.readouterr()
+    assert out == ""
+    assert "rror: " in err
+    assert "Traceback" not in err
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_wrong_flag_is_told_what_was_meant(capfd):
+    """As click does."""
+    run(["serve", "--idle-timout", "3"])
+
+    assert "--idle-timeout" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_ends_with_two_examples(command):
+    """That can be typed as they stand."""
+    done = CliRunner().invoke(group, [command, "--help"])
+
+    assert done.exit_code == 0
+    examples = done.output.rpartition("Examples:")[2].strip().splitlines()
+    assert len(examples) == 2
+    assert all(f"logstreamer {command}" in line for line in examples)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_imports_neither_server_nor_client(command):
+    """It has to be quick."""
+    program = (
+        "import sys\nfrom logstreamer.cli.main import run\n"
+        f"code = run([{command!r}, '--help'])\n"
+        "heavy = {'asyncio', 'starlette', 'uvicorn', 'websockets', 'msgspec'} & set(sys.modules)\n"
+        "sys.exit(f'{code} {heavy}' if code or heavy else 0)"
+    )
+
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+
+    assert done.returncode == 0, done.stderr
+
+
+def test_every_flag_can_be_set_by_a_variable(monkeypatch, capfd, tmp_path):
+    """By command and flag; the shared ones have names of their own."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("LOGSTREAMER_SERVE_LISTEN", "nonsense")
+    assert run(["serve"]) == 2
+    assert "'nonsense' is not HOST:PORT" in capfd.readouterr().err
+
+    monkeypatch.setenv("LOGSTREAMER_FROM", "nowhere")
+    assert run(["ls"]) == 1
+    assert "nowhere: no such directory" in capfd.readouterr().err
