@@ -1,0 +1,187 @@
+"""The oracle complains of each thing that must never be, and of nothing else."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from tests.chaos.oracle import Mark, Verdict, judge
+from tests.chaos.truth import Absence, Absences, Generation
+
+LINE = 22
+
+
+def lines(first: int, last: int) -> bytes:
+    """Lines first to last - 1, of LINE bytes each."""
+    return b"".join(b"line %08d %06x\n" % (number, number * 7919 % 0xFFFFFF) + b"" for number in range(first, last))
+
+
+def at(number: int) -> int:
+    """Where line *number* begins."""
+    return number * LINE
+
+
+WRITTEN = lines(0, 300)
+
+
+def generations(**fates: float) -> list[Generation]:
+    """Three files of 100 lines each, written in [0, 10), [10, 20), [20, 30); *fates*: f0, f1 or f2=when destroyed."""
+    made = [Generation(at(100 * n), at(100 * n + 100), 10.0 * n, 10.0 * n + 9.0) for n in range(3)]
+    for name, moment in fates.items():
+        generation = made[int(name[1:])]
+        generation.destroyed, generation.how = moment, "overwritten"
+    return made
+
+
+@dataclass
+class Case:
+    """A copy and what is known about it."""
+
+    directory: Path
+    files: list[Generation] = field(default_factory=generations)
+    marks: list[Mark] = field(default_factory=list)
+    away: list[Absence] = field(default_factory=list)
+
+    def judge(self, copy: bytes) -> Verdict:
+        (self.directory / "written").write_bytes(WRITTEN)
+        (self.directory / "copy").write_bytes(copy)
+        paths = self.directory / "written", self.directory / "copy"
+        return judge("site/log", *paths, self.marks, self.files, Absences(self.away))
+
+
+@pytest.fixture
+def case(tmp_path: Path) -> Case:
+    return Case(tmp_path)
+
+
+@pytest.fixture
+def lost_second(case: Case) -> Case:
+    """The second file was overwritten while the sender was away; the gap is where it was."""
+    case.files = generations(f1=25.0)
+    case.marks = [Mark(at(100), at(100), "gap", 40.0)]
+    case.away = [Absence(9.5, 39.0, "kill")]
+    return case
+
+
+WITHOUT_SECOND = WRITTEN[: at(100)] + WRITTEN[at(200) :]
+
+
+def test_every_line_is_as_long_as_the_tests_think():
+    assert len(WRITTEN) == at(300)
+
+
+def test_an_exact_copy_is_good(case: Case):
+    verdict = case.judge(WRITTEN)
+    assert verdict.exact
+    assert verdict.complaints == []
+
+
+def test_marks_with_nothing_missing_are_good_where_a_file_was_truncated(case: Case):
+    case.marks = [Mark(at(100), 0, "truncated", 12.0), Mark(at(200), 0, "truncated", 22.0)]
+    assert case.judge(WRITTEN).complaints == []
+
+
+@pytest.mark.parametrize("size", [1, LINE, 5000])
+def test_a_doubled_range_is_told(case: Case, size: int):
+    verdict = case.judge(WRITTEN[:4000] + WRITTEN[max(0, 4000 - size) :])
+    assert "a second time" in verdict.complaints[0] or size == 1
+    assert len(verdict.complaints) == 1
+    assert not verdict.exact
+
+
+@pytest.mark.parametrize(("start", "size"), [(0, 1), (0, 500), (4000, 1), (4000, 3000)])
+def test_a_missing_range_that_no_gap_reports_is_told(case: Case, start: int, size: int):
+    verdict = case.judge(WRITTEN[:start] + WRITTEN[start + size :])
+    assert len(verdict.complaints) == 1
+    assert "no gap says so" in verdict.complaints[0] or size == 1
+    assert verdict.losses > 0
+
+
+@pytest.mark.parametrize("size", [1, 700])
+def test_a_missing_end_is_told(case: Case, size: int):
+    verdict = case.judge(WRITTEN[:-size])
+    assert "too early" in verdict.complaints[0]
+    assert verdict.losses == size
+
+
+def test_two_swapped_ranges_are_told(case: Case):
+    assert case.judge(WRITTEN[:1000] + WRITTEN[2000:3000] + WRITTEN[1000:2000] + WRITTEN[3000:]).complaints
+
+
+def test_a_changed_byte_is_told_with_context_from_both_sides(case: Case):
+    copy = bytearray(WRITTEN)
+    copy[1234] ^= 1
+    [complaint] = case.judge(bytes(copy)).complaints
+    assert "byte 1234 of the copy" in complaint
+    assert repr(WRITTEN[1234 - 60 : 1234]) in complaint
+    assert "never written" in complaint
+
+
+def test_bytes_behind_the_end_are_told(case: Case):
+    assert case.judge(WRITTEN + b"more\n").complaints
+
+
+def test_a_reported_gap_for_destroyed_bytes_is_good(lost_second: Case):
+    verdict = lost_second.judge(WITHOUT_SECOND)
+    assert verdict.complaints == []
+    assert [(missing.start, missing.end) for missing in verdict.missing] == [(at(100), at(200))]
+
+
+def test_a_gap_of_unknown_size_is_good_too(lost_second: Case):
+    lost_second.marks = [Mark(at(100), None, "gap", 40.0)]
+    assert lost_second.judge(WITHOUT_SECOND).complaints == []
+
+
+def test_the_same_without_the_gap_is_told(lost_second: Case):
+    lost_second.marks = []
+    assert "no gap says so" in lost_second.judge(WITHOUT_SECOND).complaints[0]
+
+
+def test_a_gap_elsewhere_is_told(lost_second: Case):
+    lost_second.marks = [Mark(at(101), at(100), "gap", 40.0)]
+    assert lost_second.judge(WITHOUT_SECOND).complaints
+
+
+@pytest.mark.parametrize("lost", [at(100) - 1, at(100) + 1, 0])
+def test_a_gap_with_the_wrong_size_is_told(lost_second: Case, lost: int):
+    lost_second.marks = [Mark(at(100), lost, "gap", 40.0)]
+    assert lost_second.judge(WITHOUT_SECOND).complaints
+
+
+def test_a_gap_for_bytes_that_still_exist_is_told(lost_second: Case):
+    lost_second.files = generations()
+    assert "without right" in lost_second.judge(WITHOUT_SECOND).complaints[0]
+
+
+def test_a_gap_reported_before_the_bytes_were_destroyed_is_told(lost_second: Case):
+    lost_second.files = generations(f1=60.0)
+    assert "without right" in lost_second.judge(WITHOUT_SECOND).complaints[0]
+
+
+def test_a_gap_for_bytes_that_the_sender_had_open_is_told(lost_second: Case):
+    lost_second.away = [Absence(41.0, 45.0, "kill")]
+    assert "without right" in lost_second.judge(WITHOUT_SECOND).complaints[0]
+
+
+def test_a_gap_that_reaches_beyond_the_destroyed_bytes_is_told(lost_second: Case):
+    lost_second.marks = [Mark(at(100), at(120), "gap", 40.0)]
+    assert lost_second.judge(WRITTEN[: at(100)] + WRITTEN[at(220) :]).complaints
+
+
+def test_a_gap_with_nothing_missing_is_told(case: Case):
+    case.marks = [Mark(at(100), None, "gap", 40.0)]
+    assert "nothing was destroyed" in case.judge(WRITTEN).complaints[0]
+
+
+def test_a_doubled_range_behind_a_gap_is_told(lost_second: Case):
+    lost_second.marks = [Mark(at(100), None, "gap", 40.0)]
+    assert lost_second.judge(WRITTEN[: at(100)] + WRITTEN[at(90) :]).complaints
+
+
+def test_an_empty_log_has_an_empty_copy(tmp_path: Path):
+    for name in ("written", "copy"):
+        (tmp_path / name).touch()
+    verdict = judge("site/log", tmp_path / "written", tmp_path / "copy", [], [], Absences())
+    assert verdict.exact
+    assert verdict.complaints == []
