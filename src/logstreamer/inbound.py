@@ -176,7 +176,9 @@ class Inbound:
         news = self.protocol.receive(frame, now)
         if isinstance(news, Work):
             self._note(news, now)
-            self._jobs.append(news)
+            # Behind other work a heartbeat tells the sink nothing, and a peer could pile them up without end.
+            if not (isinstance(news, Heartbeat) and self._jobs):
+                self._jobs.append(news)
         self._work()
 
     def _note(self, news: Work, now: float) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import logging
 from collections.abc import Callable
 from typing import Protocol
@@ -50,12 +52,14 @@ class Channel:
         self._timed: dict[int, _TimedSession] = {}
         self._ids: dict[Session, int] = {}
         self._next_id = 0
+        self._wanted = asyncio.Event()
 
     def add(self, session: Session) -> None:
         """Carry one more session."""
         stream, self._next_id = self._next_id, self._next_id + 1
         self._ids[session] = stream
         self._timed[stream] = _TimedSession(session, self)
+        self._wanted.set()
         if self.is_connected:
             session.attach(self._pump.now())
         self.touch(session)
@@ -101,6 +105,12 @@ class Channel:
         for timed in list(self._timed.values()):
             timed.session.detach()
             self.touch(timed.session)
+
+    async def pause(self, seconds: float) -> None:
+        """Wait before the next attempt to connect; a new session need not wait for the last one's pause."""
+        self._wanted.clear()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._wanted.wait(), seconds)
 
     def refused(self, trouble: str) -> None:
         """The target does not let us in. Whoever never got in gives up; a stream under way waits for better times."""

@@ -171,7 +171,7 @@ class WebSocketEngine(BaseEngine):
             finally:
                 if channel.is_connected:
                     channel.disconnected("the connection was closed")
-            await asyncio.sleep(pause or backoff.delay())
+            await channel.pause(pause or backoff.delay())
 
     def _dial(self, endpoint: Endpoint) -> client.connect:
         options: dict[str, Any] = {}
