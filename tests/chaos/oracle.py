@@ -298,7 +298,7 @@ class _Trial:
             return where + f"the copy ends, {len(written) - place} bytes too early"
         key = stored[offset : offset + 64]
         later = written.find(key, place)
-        earlier = written.find(key, 0, place)
+        earlier = written.find(key, 0, place + len(key) - 1)
         if later > place:
             verdict.losses += later - place
             return where + f"{later - place} bytes are missing, and no gap says so"

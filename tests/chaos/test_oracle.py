@@ -14,7 +14,7 @@ LINE = 22
 
 def lines(first: int, last: int) -> bytes:
     """Lines first to last - 1, of LINE bytes each."""
-    return b"".join(b"line %08d %06x\n" % (number, number * 7919 % 0xFFFFFF) + b"" for number in range(first, last))
+    return b"".join(b"line %08d %07x\n" % (number, number * 7919 % 0xFFFFFF) for number in range(first, last))
 
 
 def at(number: int) -> int:
@@ -60,7 +60,7 @@ def lost_second(case: Case) -> Case:
     """The second file was overwritten while the sender was away; the gap is where it was."""
     case.files = generations(f1=25.0)
     case.marks = [Mark(at(100), at(100), "gap", 40.0)]
-    case.away = [Absence(9.5, 39.0, "kill")]
+    case.away = [Absence(26.0, 39.0, "kill")]
     return case
 
 
@@ -90,7 +90,7 @@ def test_a_doubled_range_is_told(case: Case, size: int):
     assert not verdict.exact
 
 
-@pytest.mark.parametrize(("start", "size"), [(0, 1), (0, 500), (4000, 1), (4000, 3000)])
+@pytest.mark.parametrize(("start", "size"), [(0, 1), (0, 500), (4000, 1), (4000, 2000)])
 def test_a_missing_range_that_no_gap_reports_is_told(case: Case, start: int, size: int):
     verdict = case.judge(WRITTEN[:start] + WRITTEN[start + size :])
     assert len(verdict.complaints) == 1
