@@ -6,6 +6,7 @@ import os
 import queue
 import threading
 from collections import deque
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from logstreamer.apis.shareable import ReturnCode
@@ -37,7 +38,6 @@ class Result:
     name: str
     reason: str
     acked: int = 0
-    refused: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,27 +72,36 @@ class Outbound:
         """Files that have not ended."""
         return len(self._active) + len(self._waiting)
 
-    def add(self, found: Found) -> Result | None:
-        """Send one more file; a result at once where its name can never be stored."""
-        try:
-            Place.of(self._engine.site, self._job, found.name)
-        except NameRefused as error:
-            return Result(found.path, found.name, f"it cannot be stored under its name: {error.reason}", refused=True)
-        self._waiting.append(found)
+    def add(self, files: Iterable[Found]) -> list[Result]:
+        """Send more files; results at once for those whose names can never be stored."""
+        refused = []
+        for found in files:
+            try:
+                Place.of(self._engine.site, self._job, found.name)
+            except NameRefused as error:
+                reason = f"it cannot be stored under its name: {error.reason}"
+                refused.append(Result(found.path, found.name, reason))
+            else:
+                self._waiting.append(found)
         self._fill()
-        return None
+        return refused
 
     def _fill(self) -> None:
-        while self._waiting and (not self._snapshot or len(self._active) < MOST_AT_ONCE):
-            self._start(self._waiting.popleft())
+        batch: list[Found] = []
+        while self._waiting and (not self._snapshot or len(self._active) + len(batch) < MOST_AT_ONCE):
+            batch.append(self._waiting.popleft())
+        if batch:
+            # One turn of the engine's thread for all of them: a turn for each would wait for it each time.
+            started = self._engine.pump.ask(lambda: [self._follow(found) for found in batch])
+            self._active.update(zip(started, batch, strict=True))
+            for following in started:
+                following.future.add_done_callback(lambda _, over=following: self._ended(over))  # type: ignore[misc]
 
-    def _start(self, found: Found) -> None:
+    def _follow(self, found: Found) -> Following:
         # The source is part of the stream's identity: two files of one name are never one stream.
         key = StreamKey(CHANNEL, TOPIC, self._job, found.name, _text(found.path))
         spec = FollowSpec(found.path, stop_event=self._draining, stop_at_eof=self._snapshot)
-        following = self._engine.follow(spec, key, [RECEIVER], optional=True)
-        self._active[following] = found
-        following.future.add_done_callback(lambda _: self._ended(following))
+        return self._engine.follow(spec, key, [RECEIVER], optional=True)
 
     def _ended(self, following: Following) -> None:
         self._over.put(following)

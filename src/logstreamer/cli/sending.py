@@ -64,7 +64,7 @@ class Sending:
                     say(f"error: {error}")
                     return error.exit_code
                 stop.at_once = command.kill
-                outbound.add(Found(command.path, OUTPUT_NAME))
+                outbound.add([Found(command.path, OUTPUT_NAME)])
             return Turns(discovery, outbound, stop, command, snapshot=self.snapshot).run()
 
     def _connect(self, site: str) -> WebSocketEngine:
@@ -135,7 +135,7 @@ class Turns:
         if self._snapshot:
             self._failed |= set(self._discovery.remarks.missing)
         self._failed -= {item.path for item in found}
-        self._note_results([result for item in found if (result := self._outbound.add(item)) is not None])
+        self._note_results(self._outbound.add(found))
         self._progress.found(len(found), sum(size_of(item.path) for item in found) if self._snapshot else 0)
         now = time.monotonic()
         wait = max(LOOK_SECONDS, 20 * (now - began))
