@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import shutil
 import signal
 import socket
@@ -309,3 +310,22 @@ def test_serve_prints_a_token_that_it_made(start, tmp_path):
 def test_a_secret_token_is_not_printed(receiver):
     """It may be in a log by now, otherwise."""
     assert TOKEN not in receiver.program.out.decode()
+
+
+@pytest.mark.parametrize("options", [(), ("--fsync",)])
+def test_a_full_disk_pauses_and_loses_nothing(start, receiver, tmp_path, options):
+    """It is said at the receiver and shown by `ls`; with room again the stream goes on by itself."""
+    receiver.program.stop()
+    program = receiver.begin(*options).process
+    (tmp_path / "a.log").write_bytes(numbered_lines(0, 100_000))
+    resource.prlimit(program.pid, resource.RLIMIT_FSIZE, (1_000_000, resource.RLIM_INFINITY))
+    sender = follow(start, receiver, "a.log")
+    receiver.program.wait_line(r"a\.log of s waits: .*(File too large|No space)")
+
+    assert b"disk full" in run(["ls", "--from", str(receiver.copies)], tmp_path).stdout
+    resource.prlimit(program.pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    wait_until(lambda: size(receiver.copy("a.log")) == size(tmp_path / "a.log"))
+
+    assert sender.stop() == 0
+    assert sha256(receiver.copy("a.log")) == sha256(tmp_path / "a.log")
+    assert program.poll() is None
