@@ -114,6 +114,26 @@ def test_t03_dated_names_in_between_are_found(log: Log, follow: Follow):
     assert reading.data == written
 
 
+@pytest.mark.parametrize("kept", [3, 1])
+def test_t10_files_of_the_same_content_in_between_are_no_copies(log: Log, follow: Follow, kept: int):
+    """Logs without times may be the same, one after the other; only their order in time tells them from copies."""
+    same = b"step 1 of 1000: all is well\n" * 400
+    log.path.write_bytes(same)
+    reading = follow()
+    reading.settle()
+    for _ in range(3):
+        for number in reversed(range(1, kept)):
+            older = log.path.with_name(f"app.log.{number}")
+            if older.exists():
+                older.rename(log.path.with_name(f"app.log.{number + 1}"))
+        log.path.rename(log.path.with_name("app.log.1"))
+        log.path.write_bytes(same)
+
+    reading.settle()
+
+    assert reading.data == same * (4 if kept == 3 else 3)  # with one kept, the second file was deleted unread
+
+
 def test_t04_a_throttled_reader_outlasts_every_grace(log: Log, follow: Follow):
     reading = follow(limit=50)
     written = b""

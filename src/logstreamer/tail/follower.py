@@ -211,24 +211,26 @@ class Follower:
         if index is not None and (copy := finds[index].content) is not None:
             source.adopt(copy)
             rest = self._past.without_more_of(source, finds, index)
-        nodes = self._nodes(rest, now, [successor, *self._held()])
+        nodes = self._nodes(rest, now, [successor, *self._held()], by_rename=False)
         self._chain.insert(source, [*nodes, successor])
         logger.info("%s: truncated, %s", self.path, source.fate or "the rest is in a copy")
 
     def _held(self) -> list[Source]:
         return [source for source in self._chain.sources if source.content is not None]
 
-    def _nodes(self, finds: Iterable[Find], now: float, held: list[Source] | None = None) -> list[Source]:
+    def _nodes(
+        self, finds: Iterable[Find], now: float, held: list[Source] | None = None, *, by_rename: bool = True
+    ) -> list[Source]:
         held = self._held() if held is None else held
-        nodes = (self._node(find, held, now) for find in finds)
+        nodes = (self._node(find, held, now, by_rename) for find in finds)
         return [node for node in nodes if node is not None]
 
-    def _node(self, find: Find, held: list[Source], now: float) -> Source | None:
+    def _node(self, find: Find, held: list[Source], now: float, by_rename: bool) -> Source | None:
         """A node for a rotated file; None when there is nothing new in it."""
         content, sibling = find.content, find.sibling
         if content is None:
             return lost_source(sibling, find.why, now)
-        start = self._past.unread_from(content, bool(sibling.packed), held)
+        start = self._past.unread_from(content, bool(sibling.packed), held, by_rename=by_rename)
         if start is None:
             content.close()
             return None

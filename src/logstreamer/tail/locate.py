@@ -26,6 +26,7 @@ class Finished(NamedTuple):
     id: FileId
     trail: Trail
     end: int
+    mtime_ns: int
 
 
 class Find(NamedTuple):
@@ -168,7 +169,7 @@ class Past:
     def finish(self, source: Source) -> None:
         """Remember a source that is closed, so that neither it nor a copy of it is read twice."""
         if source.id is not None:
-            self._finished.append(Finished(source.id, source.trail, source.written))
+            self._finished.append(Finished(source.id, source.trail, source.written, source.look.mtime_ns))
 
     def find_finished(self, content: Content) -> Finished | None:
         """The finished source of which *content* is the same file, grown or not; None for another file."""
@@ -178,13 +179,25 @@ class Past:
                 return done
         return None
 
-    def unread_from(self, content: Content, packed: bool, held: Iterable[Source]) -> int | None:
-        """Where in a rotated file the first byte stands that was not read yet; None when it is but a copy."""
-        if self.is_copy(content, packed, held):
+    def unread_from(
+        self, content: Content, packed: bool, held: Iterable[Source], *, by_rename: bool = False
+    ) -> int | None:
+        """Where in a rotated file the first byte stands that was not read yet; None when it is but a copy.
+
+        Args:
+            by_rename: the path was given another file. Then a plain file that agrees with what was read is a copy only
+                if it was written before: logs without times may well be the same, one after the other.
+        """
+        look = content.look()
+        size, mtime_ns = look.size, look.mtime_ns
+        anyhow = packed or not by_rename
+        if any(
+            _is_copy(content, size, packed, source) and (anyhow or mtime_ns < source.look.mtime_ns) for source in held
+        ):
             return None
-        size = content.look().size
         for done in reversed(self._finished):
-            if _agrees(content, size, done.trail, done.end):
+            same = anyhow or done.id == content.id or mtime_ns < done.mtime_ns
+            if same and _agrees(content, size, done.trail, done.end):
                 return done.end if size > done.end else None
         return 0
 
