@@ -49,7 +49,7 @@ def no_leaks(_libuv: None) -> Iterator[None]:
     for logger in loggers:
         logger.addHandler(failures)
     yield
-    gc.collect()
+    gc.collect(1)  # a full one for each test would take longer than the test
     wait_until(lambda: _threads() <= threads, lambda: f"threads left: {_threads() - threads}")
     wait_until(
         lambda: _descriptors().keys() <= descriptors.keys(),

@@ -378,11 +378,9 @@ class Inbound:
 
     def get_timer(self) -> float | None:
         """When `handle_timer` wants to be called, or None."""
-        if self.rc is not None:
-            return None
-        if self._retry_at is not None:
+        if self.rc is None and self._retry_at is not None:
             return self._retry_at
-        if self.protocol is None or self._working:
+        if self.rc is not None or self.protocol is None or self._working:
             return None
         if self.kind == "objects" and self.protocol.idle_timeout <= 0 and self._lost_at is not None:
             return self._lost_at + ABANDONED_SECONDS
@@ -394,12 +392,10 @@ class Inbound:
             self._retry_at = None
             self._work()
         elif self._retry_at is None and (when := self.get_timer()) is not None and now >= when:
-            silence = f"nothing heard for {self._patience():g} s"
+            assert self.protocol is not None
+            silence = f"nothing heard for {self.protocol.idle_timeout or ABANDONED_SECONDS:g} s"
             logger.warning("stream %s of %s: %s, closing it", self.key.name, self.site, silence)
             self.end(ReturnCode.TIMEOUT, silence)
-
-    def _patience(self) -> float:
-        return (self.protocol.idle_timeout if self.protocol is not None else 0.0) or ABANDONED_SECONDS
 
 
 class Farewell:
