@@ -1,10 +1,15 @@
-"""Which names rotation derives from a log's."""
+"""Which names rotation derives from a log's, and which files have them."""
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+from typing import Any
+
 import pytest
 
-from logstreamer.tail.siblings import name_matcher
+from logstreamer.tail import siblings
+from logstreamer.tail.siblings import list_siblings, name_matcher
 
 
 @pytest.mark.parametrize(
@@ -47,3 +52,23 @@ def test_rotated_names_are_recognised(name: str):
 )
 def test_other_names_are_not(name: str):
     assert not name_matcher("app.log")(name)
+
+
+def test_files_renamed_while_they_are_listed_are_not_missed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """A rotator moves .1 to .2 and so on; a listing that sees neither name would take the file for a new one later."""
+    for number in (1, 2, 3):
+        (tmp_path / f"app.log.{number}").write_text(str(number))
+    there = {os.stat(tmp_path / f"app.log.{number}").st_ino for number in (1, 2, 3)}
+    examine, renamed = siblings._examine, []
+
+    def rename_then_examine(path: str, *args: Any) -> Any:
+        if len(renamed) < 3:  # each file once, in the moment between its name and its state being read
+            renamed.append(path)
+            os.rename(path, f"{path}0")
+        return examine(path, *args)
+
+    monkeypatch.setattr(siblings, "_examine", rename_then_examine)
+
+    listing = list_siblings(str(tmp_path), name_matcher("app.log"), "app")
+
+    assert {sibling.id.inode for sibling in listing} == there

@@ -14,6 +14,7 @@ from logstreamer.tail.identity import FileId
 _PACKED = r"(?P<packed>\.(?:gz|bz2|xz|zst|lz4|Z))?"
 _DATE = r"\d{4}[-_.]?\d\d[-_.]?\d\d[\dT:_.+Z-]*|\d{10,}"
 _DIGITS = re.compile(r"\d+")
+_MOST_LISTINGS = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +76,18 @@ def list_siblings(directory: str, matches: Callable[[str], re.Match[str] | None]
     *prefix* begins every name that can match, to pass over the others cheaply. Raises OSError when the directory
     cannot be listed for now. One that is not there, or that may be entered but not read, shows no files.
     """
+    found, before = _list_once(directory, matches, prefix), None
+    # A listing taken while files are renamed can miss one of them; two that agree were not.
+    for _ in range(_MOST_LISTINGS):
+        if (names := {name: sibling.id for name, sibling in found.items()}) == before:
+            break
+        found, before = _list_once(directory, matches, prefix), names
+    # While a compressor works both exist, and only the plain one is whole.
+    whole = [s for name, s in found.items() if not s.packed or name.removesuffix(s.packed) not in found]
+    return sorted(whole, key=lambda sibling: sibling.age)
+
+
+def _list_once(directory: str, matches: Callable[[str], re.Match[str] | None], prefix: str) -> dict[str, Sibling]:
     found: dict[str, Sibling] = {}
     try:
         with os.scandir(directory) as entries:
@@ -84,10 +97,8 @@ def list_siblings(directory: str, matches: Callable[[str], re.Match[str] | None]
                 if sibling is not None:
                     found[entry.name] = sibling
     except (FileNotFoundError, NotADirectoryError, PermissionError):
-        return []
-    # While a compressor works both exist, and only the plain one is whole.
-    whole = [s for name, s in found.items() if not s.packed or name.removesuffix(s.packed) not in found]
-    return sorted(whole, key=lambda sibling: sibling.age)
+        return {}
+    return found
 
 
 def _examine(path: str, match: re.Match[str]) -> Sibling | None:
