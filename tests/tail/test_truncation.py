@@ -419,3 +419,30 @@ def test_rewritten_with_the_same_length_between_poll_and_the_first_read(log: Log
 
     assert reading.data == new
     assert reading.lost == [len(old)]
+
+
+@pytest.mark.parametrize("copied", [0, 13, 5200])
+def test_t07_a_copy_seen_before_the_truncation_is_found_again_after_it(log: Log, follow: Follow, copied: int):
+    """The file was empty when we looked, and was written and copied within one tick of the file system's clock."""
+    text = log.append(5)
+    reading = follow()
+    reading.step()
+    log.copytruncate()
+    reading.step(0.01)
+    log.shift()
+    text += log.append(400)
+    copy, written_at = log.numbered(1), os.stat(log.path).st_mtime_ns
+    copy.write_bytes(log.path.read_bytes()[:copied])
+    os.utime(copy, ns=(written_at, written_at))
+    reading.poll(0.01)
+    reading.read(1)
+
+    copy.write_bytes(log.path.read_bytes())
+    os.utime(copy, ns=(written_at, written_at))
+    log.truncate()
+    reading.poll(0.01)
+    text += log.append(3)
+    reading.settle()
+
+    assert reading.data == text
+    assert reading.lost == []

@@ -115,9 +115,13 @@ class Past:
         return self._open(lambda listing: self._select(listing, newest, held, at_path))
 
     def open_news_before(self, source: Source, held: list[Source]) -> tuple[list[Sibling], list[Find]]:
-        """As `open_news`, of those older than what the file of *source* holds now; newer news are not listed."""
-        assert source.content is not None
-        mtime_ns = source.content.look().mtime_ns
+        """As `open_news`, of those older than what the file of *source* holds now; newer news are not listed.
+
+        Nor are copies just being made of it: they will be news when it is truncated.
+        """
+        content = source.content
+        assert content is not None
+        mtime_ns = content.look().mtime_ns
 
         def select(listing: list[Sibling]) -> list[Sibling]:
             news = self._select(listing, source, held, None)
@@ -129,7 +133,11 @@ class Past:
                     listing.remove(sibling)
             return news
 
-        return self._open(select)
+        listing, finds = self._open(select)
+        # Within one tick of the clock a copy is no newer than what it was made of.
+        older = _keep(finds, lambda find: find.sibling.mtime_ns != mtime_ns or not _is_begun_copy(find, content))
+        begun = {find.sibling.id for find in finds if find not in older}
+        return [sibling for sibling in listing if sibling.id not in begun], older
 
     def _open(self, select: Callable[[list[Sibling]], list[Sibling]]) -> tuple[list[Sibling], list[Find]]:
         for attempt in range(_MOST_LISTINGS):
@@ -228,6 +236,13 @@ def _holds_same(find: Find, source: Source) -> bool:
         return False
     size = find.content.look().size
     return size == 0 or same_text(find.content.read, size, source.content.read, source.look.size)
+
+
+def _is_begun_copy(find: Find, content: Content) -> bool:
+    if find.content is None:
+        return False
+    size, whole = find.content.look().size, content.look().size
+    return size == 0 or (size <= whole and same_text(find.content.read, size, content.read, whole))
 
 
 def _continues_trail(find: Find, source: Source) -> bool:
