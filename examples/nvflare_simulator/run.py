@@ -103,7 +103,9 @@ def written(workspace: Path) -> int:
 
 def stored(dest: Path) -> int:
     """Bytes of their copies now."""
-    return sum(path.stat().st_size for site in SITES for path in (dest / site / JOB).glob("*log*") if path.is_file())
+    return sum(
+        path.stat().st_size for site in SITES for path in (dest / site / JOB).glob("[!.]*log*") if path.is_file()
+    )
 
 
 def compare(workspace: Path, dest: Path) -> int:
