@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import random
+import threading
 
 import pytest
 
+from conftest import wait_until
 from contract.ends import live_log, numbered, register
 from contract.nets import MemoryNet
 from contract.objects import EchoFactory, ListProducer
@@ -91,3 +93,29 @@ def test_each_object_is_consumed_once_and_answered(faulty):
     assert rc == ReturnCode.OK
     assert [message["n"] for message in factory.consumers[0].messages] == list(range(200))
     assert [replies["server"]["n"] for replies in producer.replies] == list(range(200))
+
+
+def test_a_connection_that_dies_with_its_window_full_costs_nothing(memory, recorder, tmp_path):
+    """N11."""
+    release = threading.Event()
+
+    def block(data, stream_ctx, fl_ctx):
+        assert release.wait(20)
+        recorder.on_chunk(data, stream_ctx, fl_ctx)
+
+    register(memory, recorder, chunk_received_cb=block)
+    log = tmp_path / "train.log"
+    log.write_bytes(numbered(1_000_000))
+
+    with live_log(memory, log) as live:
+        site = memory.engine("site-1")
+        wait_until(lambda: site._followings)
+        [following] = site._followings
+        [lane] = following.sender.lanes
+        wait_until(lambda: lane.protocol.window.in_flight > 0 and lane.protocol.room == 0)
+        memory.network.cut("site-1", "server")
+        release.set()
+        rc, _ = live.stop()
+
+    assert rc == ReturnCode.OK
+    assert recorder.data() == numbered(1_000_000)

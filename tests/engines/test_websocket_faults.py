@@ -12,7 +12,7 @@ from conftest import wait_until
 from contract.ends import live_log, numbered, register
 from contract.nets import TOKEN, WebSocketNet
 from engines.proxy import Proxy
-from logstreamer import EngineError, ReturnCode, WebSocketEngine
+from logstreamer import ConfigError, EngineError, LogStreamer, ReturnCode, WebSocketEngine
 from logstreamer.engines import websocket
 from logstreamer.protocol.codec import ENCODINGS
 from streamers.recording import LiveLog, Recorder
@@ -247,3 +247,8 @@ def test_two_sites_with_one_name_of_file_do_not_meet(ws, tmp_path):
         "site-2",
     ]
     assert recorder.rcs() == [ReturnCode.OK] * 2
+
+
+def test_an_unknown_target_is_a_config_error_that_names_the_known_ones(ws, tmp_path):
+    with pytest.raises(ConfigError, match=r"'elsewhere'.*server, server-2, server-3"):
+        LogStreamer.stream_log("logs", "train", {}, ["elsewhere"], tmp_path / "x", ws.engine("site-1").new_context())
