@@ -7,7 +7,7 @@ STAMP := $(VENV)/.installed
 BENCH_STAMP := $(BENCH_VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check lint fmt bench bench-quick bench-setup nvflare-example clean
+.PHONY: help setup demo test check chaos lint fmt bench bench-quick bench-setup nvflare-example clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 18
@@ -31,6 +31,9 @@ test: lint ## everything: format, lint, types and the whole test suite
 
 check: lint ## the same in under a minute, without the slow tests
 	$(BIN)/pytest -q -m "not slow"
+
+chaos: setup ## writers, rotators, networks and kills at random: MINUTES=30 SEED=... ROUND=seconds of each round
+	@$(BIN)/python -m tests.chaos --minutes $(or $(MINUTES),1) $(if $(SEED),--seed $(SEED)) --round $(or $(ROUND),60)
 
 lint: setup
 	$(BIN)/ruff format --check .

@@ -37,6 +37,8 @@ def main() -> int:
         print(f"  {'passed' if report.passed else 'FAILED'}: {report.written / 1e6:.1f} MB written, "
               f"{sum(report.faults.values())} faults, {sum(report.rotations.values())} rotations, "
               f"{report.gaps} gaps, {report.exact} of {report.files} copies byte-exact", flush=True)  # fmt: skip
+        for complaint in report.complaints if options.keep_going else ():
+            print(f"    {complaint}", flush=True)
         if not report.passed and not options.keep_going:
             break
     print()

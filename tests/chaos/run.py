@@ -11,6 +11,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -72,6 +73,7 @@ class _Run:
             self._start(port, proxy)
             self._make_trouble(proxy)
             self._finish(proxy)
+        self._write_facts()
         for log in self._logs:
             self._report.add_verdict(self._judge(log))
         self._verify()
@@ -192,6 +194,14 @@ class _Run:
                 continue
 
     # --- judgement
+
+    def _write_facts(self) -> None:
+        """What the oracle goes by, for whoever looks into a failure."""
+        facts = {
+            "generations": {log.spec.label: list(map(asdict, log.truth.generations)) for log in self._logs},
+            "absences": {name: list(map(asdict, program.absences.known)) for name, program in self._programs.items()},
+        }
+        (self._directory / "facts.json").write_text(json.dumps(facts, indent=1))
 
     def _copy_of(self, spec: FileSpec) -> Path:
         return self._store / spec.site / JOB / spec.name

@@ -78,7 +78,8 @@ class LogFile:
         """A new generation has begun, in a new file or in the same one."""
         self.current = self.truth.begin()
         if self._header:
-            self._write(self._header)
+            # With a line of its own: files that are the same in every byte cannot be told from copies of each other.
+            self._write(self._header + f"\nfile {len(self.truth.generations)}\n".encode())
 
     def roll_over(self) -> None:
         """As logging does it by itself when the file is large enough."""
