@@ -53,7 +53,7 @@ class Stored:
         return StoreSink(self, site)
 
     def record(self, path: str) -> StreamRecord | None:
-        """A snapshot of the stream at *path* while a sender has it open, else None; from any thread, without the lock."""
+        """A snapshot of the stream at *path* while a sender has it open, else None; from any thread."""
         return self.store.live_record(path)
 
     def changed(self, path: str) -> None:

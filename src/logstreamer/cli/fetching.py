@@ -11,6 +11,7 @@ import xxhash
 
 from logstreamer.cli.exit_codes import ERROR, OK
 from logstreamer.cli.output import bytes_text, say
+from logstreamer.cli.progress import Amount, Progress
 from logstreamer.cli.source import Source
 from logstreamer.errors import StoreError
 from logstreamer.server.status import StreamStatus
@@ -32,6 +33,8 @@ class Fetching:
         if path not in known:
             raise StoreError(f"no stream is stored at {path}; see `logstreamer ls`")
         self._status: StreamStatus = known[path]
+        self._progress = Progress(snapshot=True)
+        self._progress.found(1, self._status.size)
 
     def run(self, output: str | None, *, replace: bool) -> int:
         """Copy to the file *output* ("-": standard output; None: the stream's own name here); the exit code."""
@@ -87,5 +90,8 @@ class Fetching:
             file.write(block)
             whole.update(block)
             offset += len(block)
+            if self._progress.is_due():
+                self._progress.show(Amount(offset))
+        self._progress.wipe()
         with contextlib.suppress(ValueError):
             file.flush()

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from logstreamer.apis.shareable import ReturnCode
 from logstreamer.cli.discovery import Found
+from logstreamer.cli.progress import Amount
 from logstreamer.cli.signals import Stop
 from logstreamer.engines.following import Following
 from logstreamer.engines.websocket import WebSocketEngine
@@ -38,14 +39,6 @@ class Result:
     name: str
     reason: str
     acked: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Amount:
-    """Bytes of all files, those of ended ones included: durable at the receiver, and known to be missing there."""
-
-    acked: int
-    behind: int
 
 
 class Outbound:

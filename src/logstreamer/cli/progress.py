@@ -5,12 +5,20 @@ from __future__ import annotations
 import sys
 import time
 from collections import deque
+from dataclasses import dataclass
 
-from logstreamer.cli.outbound import Amount
 from logstreamer.cli.output import bytes_text, count_text, duration_text, say
 
 TERMINAL_SECONDS, PLAIN_SECONDS = 0.25, 5.0
 RATE_SECONDS = 3.0
+
+
+@dataclass(frozen=True, slots=True)
+class Amount:
+    """Bytes of all files: done, and known to be missing."""
+
+    acked: int
+    behind: int = 0
 
 
 class Progress:
@@ -31,10 +39,15 @@ class Progress:
 
     def say(self, text: str) -> None:
         """One line of its own."""
+        self.wipe()
+        say(text)
+
+    def wipe(self) -> None:
+        """Take the renewed line away, for something that is to be printed."""
         if self._drawn:
             sys.stderr.write("\r\x1b[K")
+            sys.stderr.flush()
             self._drawn = False
-        say(text)
 
     def found(self, count: int, size: int) -> None:
         """So many more files, of *size* bytes in all."""

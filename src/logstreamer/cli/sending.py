@@ -26,6 +26,10 @@ LOOK_SECONDS = 1.0
 """How often a directory or glob is looked at for new files; less often where one look takes long."""
 
 TURN_SECONDS = 0.5
+
+STEADY_SECONDS = 0.4
+"""How long the connection has to be as it is before it is talked about."""
+
 OUTPUT_NAME = "output.log"
 
 
@@ -98,7 +102,9 @@ class Turns:
         self._failed: set[str] = set()
         self._sent = 0
         self._look_at = 0.0
-        self._trouble = ""
+        self._refusals: set[str] = set()
+        self._seen = ("", 0.0)
+        self._told = ""
         self._draining = False
         self._incomplete = False
 
@@ -147,8 +153,10 @@ class Turns:
             self._stop.set()
 
     def _note_results(self, results: list[Result]) -> None:
-        for line in failure_lines(results, self._outbound.trouble()):
+        trouble = self._outbound.trouble()
+        for line in failure_lines([result for result in results if result.reason not in self._refusals], trouble):
             self._progress.say(line)
+        self._refusals |= {result.reason for result in results if result.reason == trouble}
         self._failed |= {result.path for result in results if result.reason}
         self._sent += sum(1 for result in results if not result.reason)
 
@@ -165,9 +173,12 @@ class Turns:
             self._progress.say("sending what is left; a second signal ends at once")
 
     def _tell(self) -> None:
-        trouble = self._outbound.trouble()
-        if trouble != self._trouble:
-            self._trouble = trouble
+        trouble, now = self._outbound.trouble(), time.monotonic()
+        if trouble != self._seen[0]:
+            self._seen = (trouble, now)
+        # A refusal comes with its results a moment later, and a blip is no news.
+        if trouble != self._told and trouble not in self._refusals and now - self._seen[1] >= STEADY_SECONDS:
+            self._told = trouble
             self._progress.say(f"{trouble}; trying again" if trouble else "connected")
         if self._progress.is_due():
             self._progress.show(self._outbound.amount())

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 import sys
-import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from logstreamer.cli.exit_codes import ERROR, OK
 from logstreamer.cli.listing import select
 from logstreamer.cli.local import LocalSource
 from logstreamer.cli.output import bytes_text, count_text, printable, say
+from logstreamer.cli.progress import Amount, Progress
 from logstreamer.cli.source import Source, open_source
 from logstreamer.errors import ConfigError
 from logstreamer.store.follow import Reader
@@ -40,6 +40,7 @@ class Verifying:
         self._cafile = cafile
         self._found: Counter[str] = Counter()
         self._gaps = 0
+        self._progress = Progress(snapshot=True)
 
     def run(self) -> int:
         """Print one line for each stream, each damage and each gap, and a last one; the exit code."""
@@ -47,7 +48,9 @@ class Verifying:
         for origin in self._origins:
             with self._open(origin) as source:
                 records = select(source.streams(), self._patterns)
-                for report in verify(_Records(source), records, progress=_progress()):
+                self._progress = Progress(snapshot=True)
+                self._progress.found(len(records), sum(record.size for record in records))
+                for report in verify(_Records(source), records, progress=self._advance):
                     self._show(report)
                 for directory in getattr(source, "unreadable", ()):
                     blind += 1
@@ -64,7 +67,12 @@ class Verifying:
     def _open(self, origin: str) -> Source:
         return LocalSource(origin) if os.path.isdir(origin) else open_source(origin, self._token, self._cafile)
 
+    def _advance(self, done: int) -> None:
+        if self._progress.is_due():
+            self._progress.show(Amount(done))
+
     def _show(self, report: Report) -> None:
+        self._progress.wipe()
         self._found[report.status] += 1
         self._gaps += len(report.gaps)
         path = printable(report.path)
@@ -91,18 +99,3 @@ class _Records:
 
     def reader(self, path: str) -> Reader:
         return self._source.reader(path)
-
-
-def _progress() -> Callable[[int], None] | None:
-    """Shows how much was read, on a terminal, four times a second."""
-    if not sys.stderr.isatty():
-        return None
-    shown_at = time.monotonic()
-
-    def show(size: int) -> None:
-        nonlocal shown_at
-        if time.monotonic() - shown_at >= 0.25:
-            shown_at = time.monotonic()
-            print(f"\r{bytes_text(size)} read\x1b[K\r", end="", file=sys.stderr, flush=True)
-
-    return show

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import hmac
 import logging
+import os
 import socket
 import ssl
 from collections.abc import Sequence
@@ -163,5 +165,7 @@ def _listen(host: str, port: int) -> socket.socket:
     try:
         return socket.create_server((host, port), family=family, backlog=1024)
     except (OSError, OverflowError) as error:
-        reason = error.strerror if isinstance(error, OSError) else str(error)
+        number = error.errno if isinstance(error, OSError) else None
+        # create_server's own text repeats the address.
+        reason = os.strerror(number) if number in errno.errorcode and number is not None else str(error)
         raise EngineError(f"cannot listen on {host}:{port}: {reason}") from error

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 import msgspec
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
 from starlette.routing import BaseRoute, Route
 
 from logstreamer.errors import StoreError
@@ -42,6 +42,7 @@ class Api:
         """What `WebSocketEngine.serve` takes."""
         return [
             Route("/healthz", self.healthz),
+            self._guarded("/", self.overview),
             self._guarded("/api/v1/streams", self.streams),
             self._guarded("/api/v1/streams/{path:path}", self.stream),
             self._guarded("/api/v1/events", self.events),
@@ -55,6 +56,11 @@ class Api:
     async def healthz(self, request: Request) -> Response:
         """Alive; says which life of the receiver this is."""
         return JSONResponse({"status": "ok", "instance": self._instance}, headers=_SAFE)
+
+    async def overview(self, request: Request) -> Response:
+        """Every stream in plain words, for who opens the receiver's URL in a browser."""
+        lines = [f"{one.state:<10} {one.size:>15}  {one.path!r}\n" for one in await self._board.all()]
+        return PlainTextResponse("".join(lines) or "no streams yet\n", headers=_SAFE)
 
     async def streams(self, request: Request) -> Response:
         """Every stream with its state."""

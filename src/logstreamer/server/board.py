@@ -26,6 +26,9 @@ NEWS_SECONDS = 0.1
 SCAN_SHARE = 10
 """A look at the whole directory is not repeated before this many times what the last one took."""
 
+SCANS = 3
+"""Most looks for one question: a run that ends during a look is looked at again."""
+
 
 @dataclass(slots=True)
 class _Entry:
@@ -136,12 +139,18 @@ class Board:
             recent = self._now() - self._scanned_at < self._scan_took * SCAN_SHARE
             if self._scanned_at >= asked or (recent and not self._stale):
                 return
-            began, self._stale = self._now(), False
-            records = await asyncio.get_running_loop().run_in_executor(None, self._view.streams)
-            self._scanned_at, self._scan_took = began, self._now() - began
-            before, self._entries = self._entries, {}
-            for record in records:
-                self._entries[record.path] = _renewed(before.get(record.path), record)
+            for _ in range(SCANS):
+                await self._scan_once()
+                if not self._stale:
+                    break
+
+    async def _scan_once(self) -> None:
+        began, self._stale = self._now(), False
+        records = await asyncio.get_running_loop().run_in_executor(None, self._view.streams)
+        self._scanned_at, self._scan_took = began, self._now() - began
+        before, self._entries = self._entries, {}
+        for record in records:
+            self._entries[record.path] = _renewed(before.get(record.path), record)
 
     def _status(self, entry: _Entry) -> StreamStatus:
         health = self._health(entry)
