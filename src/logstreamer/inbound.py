@@ -124,7 +124,7 @@ class Inbound:
         """What is known of the sender."""
         if self.rc is not None:
             return InboundState.OVER
-        if self._retry_at is not None:
+        if self._retry_at is not None and self.trouble:
             return InboundState.STALLED
         if self.protocol is None:
             return InboundState.OPENING

@@ -69,10 +69,10 @@ class SinkTable:
             trace = CopyTrace(frame.offset, frame.segments)
 
         def on_end(run: str, rc: str) -> None:
-            if rc == ReturnCode.TIMEOUT:
-                self._broken_off.put(stream, trace)
-            elif rc == ReturnCode.OK:
+            if rc == ReturnCode.OK:
                 self._finished.put((stream, run), trace.position())
+            elif rc != ReturnCode.EXECUTION_EXCEPTION:  # what a callback could not take, it gets from the beginning
+                self._broken_off.put(stream, trace)
 
         return ConsumerSink(registration, trace, self._new_context(*_names(stream)), end_stream, on_end)
 

@@ -91,7 +91,7 @@ class StoreSink:
                 self._finished = self._stored.store.finished(self._site, job, name, key=key, run=frame.run)
                 if self._finished is not None:
                     size = self._finished.size
-                    return Begun(Position(size, len(self._finished.segments)), size, 0.0)
+                    return Begun(Position(size, len(self._finished.segments)), size, self._stored.idle_timeout)
                 meta = {item: value for item, value in frame.meta.items() if isinstance(value, str)}
                 self._file = self._stored.store.open(self._site, job, name, key=key, meta=meta)
             run_start = self._file.begin_run(frame.run)

@@ -135,6 +135,23 @@ def test_the_sender_lowers_its_heartbeat_below_a_third_of_the_idle_timeout_and_s
     assert len([r for r in caplog.records if "a heartbeat every" in r.getMessage()]) == 1
 
 
+def test_a_sender_that_was_shut_down_and_returns_continues_where_it_stopped(net, recorder, tmp_path):
+    """Promise 3: nothing twice, also for callbacks, when a site's program is restarted in good order."""
+    register(net, recorder)
+    with live_log(net, tmp_path / "train.log") as live:
+        live.write(numbered(10))
+        recorder.wait_for_data(numbered(10))
+        net.shut_down("site-1")
+        recorder.wait_for_done(1)
+
+    with live_log(net, tmp_path / "train.log") as live:
+        live.write(numbered(5, 10))
+        live.stop()
+
+    assert recorder.data() == numbered(15)
+    assert recorder.rcs() == [ReturnCode.TASK_ABORTED, ReturnCode.OK]
+
+
 def test_a_failing_chunk_callback_is_execution_exception_at_both_sides(net, recorder, tmp_path):
     def fail_on_second(data, stream_ctx, fl_ctx):
         recorder.on_chunk(data, stream_ctx, fl_ctx)
