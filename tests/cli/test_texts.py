@@ -98,8 +98,8 @@ def test_many_remarks_of_one_kind_are_one_line():
     remarks = Remarks(special=[f"/s{number}" for number in range(50)], unreadable=[("/a", "no"), ("/b", "{why}")])
 
     assert list(remark_lines(remarks, snapshot=False)) == [
-        "/a: no",
-        "/b: {why}",
+        "error: /a: no",
+        "error: /b: {why}",
         "50 special files skipped (/s0, ...)",
     ]
 

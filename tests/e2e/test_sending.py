@@ -203,7 +203,8 @@ def test_a_command_that_is_missing_is_127(receiver, tmp_path):
 def test_what_cannot_be_delivered_is_kept_and_said(start, tmp_path, receiver):
     """A command's output outlives a receiver that stays away; a second signal ends the wait at once."""
     receiver.program.kill()
-    sender = start("send", "--to", receiver.url, "--site", "s", "--", "echo", "precious")
+    argv = ["send", "--to", receiver.url, "--site", "s", "--", "echo", "precious"]
+    sender = start(*argv, TMPDIR=str(tmp_path))
     sender.wait_line("precious")
     sender.wait_line("trying again")
 
@@ -213,6 +214,9 @@ def test_what_cannot_be_delivered_is_kept_and_said(start, tmp_path, receiver):
 
     assert sender.wait() == 130
     assert time.monotonic() - began < PATIENCE / 2
+    kept = next(line.rpartition(" ")[2] for line in sender.said if "the output is kept in" in line)
+    with open(kept, "rb") as output:
+        assert output.read() == b"precious\n"
 
 
 def _again(sender) -> bool:

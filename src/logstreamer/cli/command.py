@@ -85,8 +85,9 @@ class Command:
             self._process.send_signal(number)
 
     def kill(self) -> None:
-        """End it at once."""
+        """End it at once; what it printed is kept, as nobody knows how much of it arrived."""
         self._process.kill()
+        say(f"the output is kept in {self.path}")
 
     def close(self, *, keep: bool) -> None:
         """Show the rest; the output's file goes away, or its place is said where not all of it could be sent."""

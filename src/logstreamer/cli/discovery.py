@@ -91,6 +91,9 @@ class Discovery:
             self._cannot_read(path, error.strerror or str(error))
             return None
         inode = (status.st_dev, status.st_ino)
+        if not stat.S_ISREG(status.st_mode) and named:
+            self._cannot_read(path, "it is no regular file")
+            return None
         if not stat.S_ISREG(status.st_mode):
             self.remarks.special.append(path)
         elif not self._snapshot and _past_of(path, present):

@@ -13,10 +13,13 @@ FEW = 5
 
 def remark_lines(remarks: Remarks, *, snapshot: bool) -> Iterator[str]:
     """One line for each thing, or for many of a kind."""
-    waiting = "no such file" if snapshot else "no such file yet, waiting for it"
-    yield from _lines(remarks.missing, "{}: " + waiting, "{} files: " + waiting)
+    if snapshot:
+        yield from _lines(remarks.missing, "error: {}: no such file", "error: {} files: no such file")
+    else:
+        waiting = "no such file yet, waiting for it"
+        yield from _lines(remarks.missing, "{}: " + waiting, "{} files: " + waiting)
     for reason, paths in _by_reason(remarks.unreadable).items():
-        yield from _lines(paths, "{}: " + reason, "{} files: " + reason)
+        yield from _lines(paths, "error: {}: " + reason, "error: {} files: " + reason)
     for path, other in remarks.same:
         yield f"{path} is the same file as {other}: sent once"
     yield from _lines(

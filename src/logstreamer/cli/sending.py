@@ -111,6 +111,9 @@ class Turns:
     def run(self) -> int:
         """Until nothing is left to do; the exit code."""
         self._look()
+        if self._outbound.under_way == 0 and not self._failed:
+            self._progress.say("error: no file is there" if self._snapshot else "no file is there yet, waiting for one")
+            self._incomplete = self._snapshot
         while not self._is_over():
             self._stop.wait(TURN_SECONDS)
             self._collect()
@@ -124,7 +127,7 @@ class Turns:
         return self._end()
 
     def _is_over(self) -> bool:
-        if self._outbound.under_way > 0:
+        if self._outbound.under_way > 0 or (self._command is not None and not self._command.is_over):
             return False
         return self._draining or self._snapshot or not (self._discovery.is_open and not self._refused())
 
@@ -156,7 +159,7 @@ class Turns:
         trouble = self._outbound.trouble()
         for line in failure_lines([result for result in results if result.reason not in self._refusals], trouble):
             self._progress.say(line)
-        self._refusals |= {result.reason for result in results if result.reason == trouble}
+        self._refusals |= {result.reason for result in results if result.reason and result.reason == trouble}
         self._failed |= {result.path for result in results if result.reason}
         self._sent += sum(1 for result in results if not result.reason)
 
