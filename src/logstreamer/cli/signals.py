@@ -6,7 +6,6 @@ import contextlib
 import os
 import select
 import signal
-import time
 from collections.abc import Callable
 from types import FrameType, TracebackType
 from typing import Any, Self
@@ -31,13 +30,14 @@ class Stop:
         os.set_blocking(self._read, False)
         os.set_blocking(self._write, False)
         self._before: dict[int, Any] = {}
+        self._wakeup_before = -1
 
     def is_set(self) -> bool:
         """Whether to stop; from any thread."""
         return self._set
 
     def set(self) -> None:
-        """Stop, without a signal."""
+        """Stop, as if a signal had come."""
         self._set = True
         self.nudge()
 
@@ -57,12 +57,6 @@ class Stop:
         while not self._set:
             self.wait()
 
-    def sleep(self, seconds: float) -> None:
-        """Sleep for *seconds*, less when it is set."""
-        end = time.monotonic() + seconds
-        while not self._set and (left := end - time.monotonic()) > 0:
-            self.wait(left)
-
     def _handle(self, number: int, frame: FrameType | None) -> None:
         if self.signal is not None:
             self.at_once()
@@ -71,6 +65,9 @@ class Stop:
         self.set()
 
     def __enter__(self) -> Self:
+        # Python calls a handler between two bytecodes of the main thread. A signal that comes right before `select`, or
+        # that the kernel gives to another thread, would wait for the next one: the pipe is written by the C handler.
+        self._wakeup_before = signal.set_wakeup_fd(self._write, warn_on_full_buffer=False)
         self._before = {number: signal.signal(number, self._handle) for number in SIGNALS}
         return self
 
@@ -79,5 +76,6 @@ class Stop:
     ) -> None:
         for number, handler in self._before.items():
             signal.signal(number, handler)
+        signal.set_wakeup_fd(self._wakeup_before)
         os.close(self._read)
         os.close(self._write)
