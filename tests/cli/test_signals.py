@@ -19,6 +19,7 @@ def test_a_signal_that_another_thread_gets_ends_the_wait():
 
         stop.wait_until_set()
 
+        assert rescue.is_alive(), "it slept on"
         rescue.cancel()
         other.join()
         assert stop.signal is signal.SIGTERM
