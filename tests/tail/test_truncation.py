@@ -446,3 +446,20 @@ def test_t07_a_copy_seen_before_the_truncation_is_found_again_after_it(log: Log,
 
     assert reading.data == text
     assert reading.lost == []
+
+
+def test_t07_a_file_seen_empty_with_its_old_mtime_is_truncated_all_the_same(log: Log, follow: Follow):
+    """A kernel that truncates sets the size first and the time after it."""
+    text = log.append(5)
+    reading = follow()
+    reading.poll(0.01)
+    text += log.append(5)
+    written_at = os.stat(log.path).st_mtime_ns
+    log.copytruncate()
+    os.utime(log.path, ns=(written_at, written_at))
+    reading.poll(0.01)
+    text += log.append(3)
+    reading.settle()
+
+    assert reading.data == text
+    assert reading.lost == []

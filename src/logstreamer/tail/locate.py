@@ -121,21 +121,25 @@ class Past:
         """
         content = source.content
         assert content is not None
-        mtime_ns = content.look().mtime_ns
+        look = content.look()
 
         def select(listing: list[Sibling]) -> list[Sibling]:
             news = self._select(listing, source, held, None)
             own = next((index for index, sibling in enumerate(listing) if sibling.id == source.id), None)
-            later = listing[own + 1 :] if own is not None else [s for s in listing if s.mtime_ns > mtime_ns]
-            for sibling in later:
+            # While a file is truncated it is seen empty with the time of its last write.
+            newer = [s for s in listing if s.mtime_ns > look.mtime_ns] if look.size else []
+            for sibling in listing[own + 1 :] if own is not None else newer:
                 if sibling in news:
                     news.remove(sibling)
                     listing.remove(sibling)
             return news
 
         listing, finds = self._open(select)
+        if not look.size and content.look().size:
+            close_all(finds)
+            return self.open_news_before(source, held)  # what was written since may have been copied already
         # Within one tick of the clock a copy is no newer than what it was made of.
-        older = _keep(finds, lambda find: find.sibling.mtime_ns != mtime_ns or not _is_begun_copy(find, content))
+        older = _keep(finds, lambda find: find.sibling.mtime_ns != look.mtime_ns or not _is_begun_copy(find, content))
         begun = {find.sibling.id for find in finds if find not in older}
         return [sibling for sibling in listing if sibling.id not in begun], older
 
