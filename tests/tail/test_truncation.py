@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from logstreamer.tail.cursor import HOLE_LIMIT
+from logstreamer.tail.locate import Past
+from logstreamer.tail.siblings import Sibling
 from tail.tailing import GRACE, Log, Reading
 
 Follow = Callable[..., Reading]
@@ -459,6 +461,30 @@ def test_t07_a_file_seen_empty_with_its_old_mtime_is_truncated_all_the_same(log:
     os.utime(log.path, ns=(written_at, written_at))
     reading.poll(0.01)
     text += log.append(3)
+    reading.settle()
+
+    assert reading.data == text
+    assert reading.lost == []
+
+
+def test_t07_truncated_again_while_the_copies_are_listed(log: Log, follow: Follow, monkeypatch: pytest.MonkeyPatch):
+    text = log.append(5)
+    reading = follow()
+    reading.step()
+    log.copytruncate()
+    text += log.append(7)
+    list_all, again = Past.list_all, [True]
+
+    def truncate_then_list(past: Past) -> list[Sibling]:
+        nonlocal text
+        if again:
+            again.clear()
+            log.copytruncate()
+            text += log.append(3)
+        return list_all(past)
+
+    monkeypatch.setattr(Past, "list_all", truncate_then_list)
+    reading.poll()
     reading.settle()
 
     assert reading.data == text

@@ -8,10 +8,11 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
-from logstreamer.tail.content import UNPACKERS, Content, open_content
+from logstreamer.tail.content import UNPACKERS, Content, Look, open_content
 from logstreamer.tail.identity import FileId, Trail, same_text
 from logstreamer.tail.siblings import Sibling, list_siblings, name_matcher
 from logstreamer.tail.source import Source
+from logstreamer.tail.types import ANCHOR_SIZE
 
 _EVIDENCE = 4096
 """Bytes: a shorter text that agrees with another in head and mark may be a file of its own (constant header)."""
@@ -121,11 +122,25 @@ class Past:
         """
         content = source.content
         assert content is not None
-        look = content.look()
+        for attempt in range(_MOST_LISTINGS):
+            look = content.look()
+            last = _last_bytes(content, look.size)
+            listing, finds = self._open_older(content, look, source, held)
+            # Truncated again while we listed: what was copied then belongs behind what we know of.
+            if attempt == _MOST_LISTINGS - 1 or _last_bytes(content, look.size) == last:
+                break
+            close_all(finds)
+        # Within one tick of the clock a copy is no newer than what it was made of.
+        older = _keep(finds, lambda find: find.sibling.mtime_ns != look.mtime_ns or not _is_begun_copy(find, content))
+        begun = {find.sibling.id for find in finds if find not in older}
+        return [sibling for sibling in listing if sibling.id not in begun], older
 
+    def _open_older(
+        self, content: Content, look: Look, source: Source, held: list[Source]
+    ) -> tuple[list[Sibling], list[Find]]:
         def select(listing: list[Sibling]) -> list[Sibling]:
             news = self._select(listing, source, held, None)
-            own = next((index for index, sibling in enumerate(listing) if sibling.id == source.id), None)
+            own = next((index for index, sibling in enumerate(listing) if sibling.id == content.id), None)
             # While a file is truncated it is seen empty with the time of its last write.
             newer = [s for s in listing if s.mtime_ns > look.mtime_ns] if look.size else []
             for sibling in listing[own + 1 :] if own is not None else newer:
@@ -134,14 +149,7 @@ class Past:
                     listing.remove(sibling)
             return news
 
-        listing, finds = self._open(select)
-        if not look.size and content.look().size:
-            close_all(finds)
-            return self.open_news_before(source, held)  # what was written since may have been copied already
-        # Within one tick of the clock a copy is no newer than what it was made of.
-        older = _keep(finds, lambda find: find.sibling.mtime_ns != look.mtime_ns or not _is_begun_copy(find, content))
-        begun = {find.sibling.id for find in finds if find not in older}
-        return [sibling for sibling in listing if sibling.id not in begun], older
+        return self._open(select)
 
     def _open(self, select: Callable[[list[Sibling]], list[Sibling]]) -> tuple[list[Sibling], list[Find]]:
         for attempt in range(_MOST_LISTINGS):
@@ -240,6 +248,12 @@ def _holds_same(find: Find, source: Source) -> bool:
         return False
     size = find.content.look().size
     return size == 0 or same_text(find.content.read, size, source.content.read, source.look.size)
+
+
+def _last_bytes(content: Content, size: int) -> bytes:
+    """What stands before *size*; for 0 what follows it, which is nothing while the file is empty."""
+    start = max(0, size - ANCHOR_SIZE)
+    return content.read(start, max(1, size - start))
 
 
 def _is_begun_copy(find: Find, content: Content) -> bool:
