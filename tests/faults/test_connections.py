@@ -1,0 +1,180 @@
+"""The network fails between real processes: N1, N2, N3, N9, N11, N19."""
+
+from __future__ import annotations
+
+import json
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from e2e.conftest import Receiver
+from e2e.processes import TOKEN, size, wait_until
+from faults.harness import check_exact, check_no_errors, finish, once_after, record, wait_copied
+
+pytestmark = pytest.mark.slow
+
+WINDOW = 4 << 20
+"""Bytes that may be in flight for one stream."""
+
+
+@pytest.mark.parametrize("seconds", [0.2, 2.0])
+def test_n01_sender_starts_before_the_receiver(start, tmp_path, log, seconds):
+    """It tries again until the receiver is there; 10 s and 60 s are more of the same attempts, at most 5 s apart."""
+    first = Receiver(start, tmp_path)
+    first.program.kill()
+    log.write(1000)
+    sender = start("send", log.name, "--to", first.url, "--site", "s")
+    sender.wait_line("following")
+    log.grow()
+    wait_until(once_after(seconds))
+
+    first.begin()
+    wait_copied(first, log)
+    log.pause()
+    finish(sender)
+
+    check_exact(first, log.path)
+    check_no_errors(sender, first.program)
+
+
+def test_n02_the_connection_is_cut_100_times_at_random_points(receiver, link, send, log, dice):
+    """In either direction, between two messages or within one, also during the handshake."""
+    sender = send(log.name, to=link.url)
+    log.grow(lines=400)
+    for _ in range(100):
+        before = link.connections
+        side = dice.choice(("up", "up", "down"))
+        most = 100_000 if side == "up" else 500
+        link.fail("cut_after", side=side, amount=dice.randrange(most))
+        wait_until(lambda before=before: link.connections > before, "the cut")
+    link.heal()
+    wait_copied(receiver, log)
+    log.pause()
+    finish(sender)
+
+    check_exact(receiver, log.path)
+    check_no_errors(sender, receiver.program)
+
+
+@pytest.mark.parametrize("side", ["up", "down", "both"])
+def test_n03_a_stall_longer_than_the_idle_timeout_begins_a_new_run(receiver, link, send, log, side):
+    """The run ends by TIMEOUT where the receiver heard nothing; in any case the same copy is continued."""
+    receiver.program.stop()
+    receiver.begin("--idle-timeout", "1")
+    log.write(1000)
+    sender = send(log.name, to=link.url)
+    wait_copied(receiver, log)
+    log.grow()
+
+    link.fail("stall", side=side)
+    if side != "down":
+        wait_until(lambda: record(receiver).runs[0].rc == "TIMEOUT", "the end of the first run")
+    wait_until(once_after(3.0 if side == "both" else 1.5))
+    link.heal()
+    wait_copied(receiver, log)
+    log.pause()
+    finish(sender)
+
+    check_exact(receiver, log.path)
+    runs = record(receiver).runs
+    assert [run.rc for run in runs] == (["OK"] if side == "down" else ["TIMEOUT", "OK"])
+    check_no_errors(sender, receiver.program)
+
+
+def test_n09_a_new_connection_wins_over_a_half_open_one(receiver, link, send, log):
+    """The sender's half is reset, the receiver's half stays open and silent."""
+    log.write(1)
+    sender = send(log.name, to=link.url)
+    log.grow()
+    for _ in range(3):
+        wait_copied(receiver, log)
+        before = link.connections
+        link.fail("half_open", side="down")
+        wait_until(lambda before=before: link.connections > before, "another connection")
+    wait_copied(receiver, log)
+    log.pause()
+    wait_copied(receiver, log)
+    finish(sender)
+
+    check_exact(receiver, log.path)
+    assert len(record(receiver).runs) == 1
+    check_no_errors(sender, receiver.program)
+
+
+def test_n09_two_senders_claim_the_same_stream(receiver, send, log):
+    """The one that came last has it; the other one is told so and ends with an error."""
+    log.write(1)
+    first = send(log.name)
+    log.grow()
+    wait_copied(receiver, log)
+    second = send(log.name)
+
+    assert first.wait() == 1
+    assert any("another sender took this stream over" in line for line in first.said)
+    wait_copied(receiver, log)
+    log.pause()
+    finish(second)
+
+    check_exact(receiver, log.path)
+    assert len(record(receiver).runs) == 2
+    check_no_errors(second, receiver.program)
+
+
+@pytest.mark.parametrize("side", ["up", "down"])
+def test_n11_the_window_is_full_when_the_connection_dies(receiver, link, send, log, side):
+    """up: a whole window was sent and never arrived. down: it arrived, and no acknowledgement came back."""
+    log.write(1)
+    sender = send(log.name, to=link.url)
+    wait_copied(receiver, log)
+
+    begun = bytes_read(sender)
+    link.fail("stall", side=side)
+    log.write(250_000)
+    assert log.size > 2.5 * WINDOW
+    wait_until(lambda: bytes_read(sender) >= begun + WINDOW, "a full window")
+    if side == "down":
+        wait_until(lambda: size(receiver.copy(log.name)) >= WINDOW, "all of it to arrive")
+    link.fail("cut")
+    link.heal()
+    wait_copied(receiver, log)
+    finish(sender)
+
+    check_exact(receiver, log.path)
+    check_no_errors(sender, receiver.program)
+
+
+def bytes_read(program) -> int:
+    """What a process has read from files so far; the kernel counts it."""
+    counts = dict(line.split(": ") for line in Path(f"/proc/{program.process.pid}/io").read_text().splitlines())
+    return int(counts["rchar"])
+
+
+@pytest.mark.parametrize("victim", ["sender", "receiver"])
+def test_n19_offset_0_is_a_real_offset(start, receiver, send, log, victim):
+    """A stream that was opened and is still empty is continued at 0: no second copy, no gap, no second start."""
+    log.write(0)
+    sender = send(log.name)
+    wait_until(lambda: size(receiver.copy(log.name)) == 0 and state(receiver) == "waiting", "the stream")
+    if victim == "sender":
+        sender.kill()
+        log.write(10)
+        sender = send(log.name)
+    else:
+        receiver.program.kill()
+        log.write(10)
+        receiver.begin()
+    wait_copied(receiver, log)
+    finish(sender)
+
+    check_exact(receiver, log.path)
+    [segment] = record(receiver).segments
+    assert (segment.offset, segment.source_offset, segment.reason) == (0, 0, "start")
+
+
+def state(receiver) -> str:
+    """Of the only stream, as the receiver tells it."""
+    request = urllib.request.Request(f"{receiver.url}/api/v1/streams", headers={"Authorization": f"Bearer {TOKEN}"})
+    with urllib.request.urlopen(request, timeout=10) as response:
+        streams = json.load(response)["streams"]
+    return streams[0]["state"] if streams else ""
