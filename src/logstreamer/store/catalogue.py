@@ -108,6 +108,8 @@ class Store:
                     known = sidecar.load(there.sidecar, directory)
                     if known.finished is not None and known.key == key and known.runs and known.runs[-1].run == run:
                         status = os.stat(there.file, dir_fd=directory, follow_symlinks=False)
+                        if self._shelf.fsync:
+                            disk.settle(there.file, directory)
                         known = history.reconcile(known, status.st_size)
                         return StreamRecord.of(known, there, status.st_size, status.st_mtime, believed=True)
         return None

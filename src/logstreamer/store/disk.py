@@ -40,13 +40,35 @@ def ours(what: str) -> Iterator[None]:
 
 
 def make_dir(name: str, dir_fd: int, *, fsync: bool) -> None:
-    """Create directory *name* unless something of that name exists."""
-    try:
+    """Create directory *name* unless something of that name exists.
+
+    Args:
+        fsync: its name is on the disk when this returns, also where it existed: who made it may have been killed
+            before it could see to that.
+    """
+    with contextlib.suppress(FileExistsError):
         os.mkdir(name, dir_fd=dir_fd)
-    except FileExistsError:
-        return
     if fsync:
-        os.fsync(dir_fd)
+        sync_dir(dir_fd)
+
+
+def make_root(path: str, *, fsync: bool) -> None:
+    """Create the directory *path* (absolute) with its parents.
+
+    Args:
+        fsync: all their names are on the disk when this returns, as in `make_dir`, as far as we may look at them.
+    """
+    os.makedirs(path, exist_ok=True)
+    while fsync and path != os.path.dirname(path):
+        path = os.path.dirname(path)
+        try:
+            fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        except PermissionError:
+            continue  # it may be entered but not read, so it is not ours, nor is what lies in it new
+        try:
+            sync_dir(fd)
+        finally:
+            os.close(fd)
 
 
 def open_file(name: str, flags: int, dir_fd: int | None = None) -> int:
@@ -97,6 +119,21 @@ def sync_data(fd: int) -> None:
     _fdatasync(fd)
 
 
+def sync_dir(fd: int) -> None:
+    """Return when the names in an open directory are on the disk."""
+    os.fsync(fd)
+
+
+def settle(name: str, dir_fd: int) -> None:
+    """Return when the file *name* and all names in its directory are on the disk."""
+    fd = open_file(name, os.O_RDONLY, dir_fd)
+    try:
+        sync_data(fd)
+    finally:
+        os.close(fd)
+    sync_dir(dir_fd)
+
+
 def make_read_only(fd: int) -> None:
     """Take away everybody's write permission, so that an editor or a shell's `>` fails as well."""
     os.fchmod(fd, stat.S_IMODE(os.fstat(fd).st_mode) & ~0o222)
@@ -130,7 +167,7 @@ def replace(name: str, data: bytes, dir_fd: int, *, fsync: bool) -> None:
             os.unlink(temporary, dir_fd=dir_fd)
         raise
     if fsync:
-        os.fsync(dir_fd)
+        sync_dir(dir_fd)
 
 
 def set_aside(name: str, dir_fd: int) -> str:

@@ -138,7 +138,7 @@ class Root:
 
     Args:
         create: make the directory, with its parents, if it is missing.
-        fsync: a directory made below it is on the disk before anything is put into it.
+        fsync: a directory that is made, or found to be there, is on the disk before anything is put into it.
 
     Raises:
         StoreError: it cannot be made or opened.
@@ -146,10 +146,11 @@ class Root:
 
     def __init__(self, path: str | os.PathLike[str], *, create: bool, fsync: bool = False) -> None:
         self._fsync = fsync
+        self._synced: set[tuple[str, ...]] = set()
         self.path = os.path.abspath(os.fspath(path))
         with disk.ours(f"use {self.path} as the store"):
             if create:
-                os.makedirs(self.path, exist_ok=True)
+                disk.make_root(self.path, fsync=fsync)
             self._fd = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
 
     @contextlib.contextmanager
@@ -162,9 +163,11 @@ class Root:
         """
         fd = os.dup(self._fd)
         try:
-            for part in parts:
+            for depth, part in enumerate(parts, 1):
                 if create:
-                    disk.make_dir(part, fd, fsync=self._fsync)
+                    known = parts[:depth] in self._synced
+                    disk.make_dir(part, fd, fsync=self._fsync and not known)
+                    self._synced.add(parts[:depth])
                 below = _open_directory(part, fd)
                 os.close(fd)
                 fd = below

@@ -125,6 +125,8 @@ class StreamFile:
             StoreError: nothing has changed, the call may be repeated; `DiskFull` where that is the reason.
         """
         self._check_writable()
+        if self._shelf.fsync:
+            self._settle()
         runs = self._known.runs
         if runs and runs[-1].run == run and runs[-1].end is None:
             self._enter_state("live", "")
@@ -279,6 +281,18 @@ class StreamFile:
             self._closed = True
             self._data.close()
             self._shelf.open.pop(self.path, None)
+
+    def _settle(self) -> None:
+        """What is found is on the disk: the sender is told that it need not keep it.
+
+        A receiver that was killed may have left bytes, and the file's own name, with the operating system.
+        """
+        self.sync()
+        with (
+            disk.ours(f"put {self.path} on the disk"),
+            self._shelf.root.directory(self._place.parents) as directory,
+        ):
+            disk.sync_dir(directory)
 
     # -- checks
 
