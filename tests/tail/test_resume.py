@@ -270,3 +270,21 @@ def test_two_targets_resume_at_different_places(log: Log, follow: Follow):
     while (item := other.read(1 << 16, after.now)) is not None:
         rest.append(item)
     assert held_one + b"".join(item for item in rest if isinstance(item, bytes)) == text
+
+
+def test_a_copy_that_is_held_already_is_not_read_again_as_a_rotated_file(log: Log, follow: Follow):
+    """The sender is back and follows, the file is copied and truncated, and only then the receiver can be reached."""
+    text = log.append(10)
+    held, point = read_partly(log, follow)
+    log.rotate()
+    text += log.append(500)
+    after = follow()
+    log.copytruncate()
+    text += log.append(3)
+    after.poll()
+
+    resumed = follow(resume=point, follower=after.follower)
+    resumed.settle()
+
+    assert held + resumed.data == text
+    assert resumed.lost == []

@@ -210,6 +210,44 @@ def test_t08_identical_first_bytes_with_a_backlog(log: Log, follow: Follow):
     assert reading.lost == [len(old) - 600]
 
 
+@pytest.mark.parametrize("size", [100, 1500, 5000])
+def test_t08_identical_first_bytes_and_regrown_before_a_byte_was_read(log: Log, follow: Follow, size: int):
+    header = b"#" * size
+    log.write(header)
+    text = header + log.append(2)
+    reading = follow()
+    log.copytruncate()
+    log.write(header)
+    text += header + log.append(70)
+
+    reading.settle()
+
+    assert reading.data == text
+    assert reading.lost == []
+
+
+@pytest.mark.parametrize("size", [100, 1500, 5000])
+def test_t08_the_right_copy_is_found_among_those_with_identical_first_bytes(log: Log, follow: Follow, size: int):
+    header = b"#" * size
+    log.write(header)
+    text = header + log.append(5)
+    reading = follow()
+    for count in (90, 2, 30):
+        log.copytruncate()
+        log.write(header)
+        text += header + log.append(count)
+    reading.poll()
+    for count in (1, 50):
+        log.copytruncate()
+        log.write(header)
+        text += header + log.append(count)
+
+    reading.settle()
+
+    assert reading.data == text
+    assert reading.lost == []
+
+
 def test_t09_rewritten_with_the_same_length(log: Log, follow: Follow):
     old = log.append(5)
     reading = follow()

@@ -24,7 +24,7 @@ class FileId(NamedTuple):
 
 
 class Trail:
-    """What we remember of a text that we read: its first bytes, and a few bytes before some places we reached.
+    """What we remember of a text: its first bytes, and a few bytes before some places that we saw or reached.
 
     A mark is (position, the <= ANCHOR_SIZE bytes before it). Marks ascend; the newest few are kept, older ones thinned
     out, so memory is bounded (about 4 KiB) and a copy that ends anywhere can still be recognised by a mark inside it.
@@ -38,7 +38,7 @@ class Trail:
 
     @property
     def position(self) -> int:
-        """How far the text was read, in bytes; 0 when nothing was."""
+        """How far the text is remembered, in bytes; 0 when nothing is."""
         return self.marks[-1][0] if self.marks else 0
 
     def add(self, position: int, anchor: bytes) -> None:
@@ -66,7 +66,8 @@ class Trail:
         if not head or read(0, len(head)) != head:
             return False
         inside = [mark for mark in self.marks if mark[0] <= size]
-        return not inside or _stands(read, *inside[-1])
+        # Logs may begin alike: a head proves a text that is no longer than it.
+        return _stands(read, *inside[-1]) if inside else size <= len(head)
 
 
 def _stands(read: ReadAt, position: int, anchor: bytes) -> bool:

@@ -171,7 +171,7 @@ class Past:
     def _select(
         self, listing: list[Sibling], newest: Source | None, held: list[Source], at_path: FileId | None
     ) -> list[Sibling]:
-        ids = {source.id for source in held} - {at_path}
+        ids = {source.content.id for source in held if source.content is not None} - {at_path}
         return [s for s in listing if s.id == at_path or (s.id not in ids and self._is_news(s, newest))]
 
     def _is_news(self, sibling: Sibling, newest: Source | None) -> bool:

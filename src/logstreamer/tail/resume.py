@@ -35,7 +35,7 @@ def find_resumed(resume: ResumePoint, held: list[Source], past: Past, now: float
     holds. Raises OSError when a file cannot be looked at for now.
     """
     listing = past.list_all()
-    ids = {source.id for source in held}
+    ids = {source.content.id for source in held if source.content is not None}
     strange = [sibling for sibling in reversed(listing) if sibling.id not in ids]
     for named in (True, False):
         for source in held:
@@ -78,7 +78,7 @@ def _find(resume: ResumePoint, siblings: list[Sibling]) -> Find | None:
 
 def _build(found: Find, listing: list[Sibling], held: list[Source], past: Past, now: float) -> Resumed:
     """The found file and those rotated after it, up to the first that is held already."""
-    by_id = {source.id: source for source in reversed(held)}
+    by_id = {source.content.id: source for source in reversed(held) if source.content is not None}
     finds, link = [found], None
     try:
         for sibling in listing[listing.index(found.sibling) + 1 :]:

@@ -7,10 +7,12 @@ from enum import Enum
 from logstreamer.tail.content import Content, Look
 from logstreamer.tail.identity import Trail
 from logstreamer.tail.siblings import Sibling
-from logstreamer.tail.types import Reason, SegmentStart
+from logstreamer.tail.types import ANCHOR_SIZE, Reason, SegmentStart
 
 SETTLE_TIME = 0.1
 """Seconds after which a write would show in mtime; well above the tick of any file system's clock."""
+
+_HOLE = bytes(4)  # no text ends so in any encoding
 
 
 class Change(Enum):
@@ -70,7 +72,7 @@ class Source:
         self._changed_at = now
         self._settled = False
         if content:
-            self.trail.extend_head(content.read)
+            self._remember(content)
 
     @property
     def start(self) -> int:
@@ -97,11 +99,20 @@ class Source:
         if not changed:
             self._settled = now - self._changed_at >= SETTLE_TIME
             return Change.NONE
-        self.trail.extend_head(self.content.read)
         self.look, self.written = look, max(self.written, look.size)
+        self._remember(self.content)
         self._changed_at = self.quiet_since = now
         self._settled = False
         return Change.GREW
+
+    def _remember(self, content: Content) -> None:
+        """How the text begins, and how it ends now: logs may begin alike for longer than any head."""
+        self.trail.extend_head(content.read)
+        size = min(self.look.size, ANCHOR_SIZE)
+        last = content.read(self.look.size - size, size)
+        # Zeros at the end are what a hole reads as: they may yet be written.
+        if 0 < len(last) == size and not last.endswith(_HOLE):
+            self.trail.add(self.look.size, last)
 
     def leave(self, now: float) -> None:
         """The path no longer names it; it may still be written to through open descriptors."""
