@@ -92,7 +92,7 @@ def test_d01_the_disk_is_full_in_the_middle_and_has_room_again(disk, start, log,
 DAMAGE = {
     "torn": lambda content: content[: len(content) // 2],
     "empty": lambda content: b"",
-    "nul": lambda content: bytes(len(content)),
+    "zeros": lambda content: bytes(len(content)),
     "random": lambda content: bytes(range(256)) * 3,
     "missing": None,
 }
@@ -148,9 +148,6 @@ def test_d03_the_stored_file_is_longer_than_its_sidecar_says(receiver, send, log
     then = sidecar.read_bytes()
     log.write(1000)
     wait_copied(receiver, log)
-    log.path.rename(log.path.with_name("app.log.1"))
-    log.write(1000)  # the rotation is in the sidecar, and will be unknown
-    wait_until(lambda: size(receiver.copy(log.name)) == log.size + size(log.path.with_name("app.log.1")))
     receiver.program.kill()
     if not lives:
         sender.kill()
@@ -159,11 +156,10 @@ def test_d03_the_stored_file_is_longer_than_its_sidecar_says(receiver, send, log
     if not lives:
         sender = send(log.name)
     log.write(500)
-    whole = log.size + size(log.path.with_name("app.log.1"))
-    wait_until(lambda: size(receiver.copy(log.name)) >= whole, "all of it")
+    wait_copied(receiver, log)
     finish(sender)
 
-    check_exact(receiver, log.path.with_name("app.log.1"), log.path)
+    check_exact(receiver, log.path)
 
 
 @pytest.mark.parametrize("lives", [True, False], ids=["sender alive", "sender restarted"])
