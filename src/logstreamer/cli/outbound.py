@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from logstreamer.apis.shareable import ReturnCode
+from logstreamer.apis.streaming import PayloadKey
 from logstreamer.cli.discovery import Found
 from logstreamer.cli.progress import Amount
 from logstreamer.cli.signals import Stop
@@ -94,7 +95,8 @@ class Outbound:
         # The source is part of the stream's identity: two files of one name are never one stream.
         key = StreamKey(CHANNEL, TOPIC, self._job, found.name, _text(found.path))
         spec = FollowSpec(found.path, stop_event=self._draining, stop_at_eof=self._snapshot)
-        return self._engine.follow(spec, key, [RECEIVER], optional=True)
+        called = {PayloadKey.FILE_NAME: os.path.basename(found.name)}
+        return self._engine.follow(spec, key, [RECEIVER], called, optional=True)
 
     def _ended(self, following: Following) -> None:
         self._over.put(following)
