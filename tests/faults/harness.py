@@ -1,4 +1,4 @@
-"""Parts of the tests of the faults: a log that grows, a link that fails, scripts that are told what to do, the oracle."""
+"""Parts of these tests: a log that grows, a link that fails, scripts that are told what to do, and the oracle."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from tests.chaos.plan import Fault
+from tests.chaos.proxy import Proxy
+
 from e2e.conftest import Receiver
 from e2e.processes import Program, environment, numbered_lines, sha256, size, wait_until
 from logstreamer.store import Store, StreamRecord, verify
-from tests.chaos.plan import Fault
-from tests.chaos.proxy import Proxy
 
 SITE = "s"
 SCRIPTS = Path(__file__).with_name("scripts")

@@ -1,4 +1,4 @@
-"""Real rotation: `logrotate`, and Python's own handlers, while the sender lives and while it is dead. T3, T7, T20, T1."""
+"""`logrotate` and Python's own handlers while the sender lives and while it is dead: T3, T16, T20."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def test_t20_logrotate_while_the_sender_lives(receiver, send, run_script, tmp_pa
 
 @pytest.mark.parametrize("options", OPTIONS)
 def test_t20_logrotate_while_the_sender_is_dead(receiver, send, run_script, tmp_path, options):
-    """The rest of the file that was read lies in a rotated sibling by now, compressed or not; then come its successors."""
+    """The rest of what was read lies in a rotated sibling by now, compressed or not; then come its successors."""
     log = tmp_path / "log" / "app.log"
     log.parent.mkdir(mode=0o755)
     job = Job(run_script, log, "watched" if "create" in OPTIONS[options] else "file")
