@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import queue
+import shutil
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
+import pytest
 from tests.chaos.plan import Fault
 from tests.chaos.proxy import Proxy
 
@@ -129,6 +132,13 @@ class Script(Program):
             self.kill()
         if self.process.stdin is not None:
             self.process.stdin.close()
+
+
+def lacking(package: str) -> NoReturn:
+    """A program that the test runs is not there: a failure where `make setup` can install it, else skipped."""
+    if os.geteuid() == 0 and shutil.which("apt-get") is not None:
+        pytest.fail(f"{package} is missing: `make setup` installs it")
+    pytest.skip(f"{package} is missing (Debian: sudo apt-get install {package})")
 
 
 def record(receiver: Receiver, name: str = "app.log") -> StreamRecord:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from e2e.processes import size, wait_until
-from faults.harness import check_no_errors, finish, record
+from faults.harness import check_no_errors, finish, lacking, record
 
 pytestmark = pytest.mark.slow
 
@@ -57,7 +57,8 @@ class Logrotate:
     def __call__(self) -> None:
         """Rotate now."""
         program = shutil.which("logrotate", path="/usr/sbin:/usr/bin:/sbin:/bin")
-        assert program is not None, "logrotate is missing: `make setup` installs it as root (apt-get install logrotate)"
+        if program is None:
+            lacking("logrotate")
         subprocess.run([program, "-f", "-s", self._state, self._config], check=True, capture_output=True, timeout=20)
 
 
