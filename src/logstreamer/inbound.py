@@ -113,7 +113,7 @@ class Inbound:
         self._rejection: Reject | None = None
         self._last_reply: Reply | None = None
         self._jobs: deque[Work] = deque()
-        self._working = False
+        self.busy_since: float | None = None  # the sink works on something on a worker
         self._retry_at: float | None = None
         self._lost_at: float | None = None  # when the last connection went
         self._reason = ""
@@ -208,25 +208,25 @@ class Inbound:
 
     def _work(self) -> None:
         """Give the sink what waits for it, as far as it can take it now."""
-        while self._jobs and not self._working and self.rc is None and self._retry_at is None:
+        while self._jobs and self.busy_since is None and self.rc is None and self._retry_at is None:
             if self._sink.blocking:
                 self._submit()
             else:
                 self._take(_attempt_all(self._sink, [self._jobs.popleft()], self._run_start()))
-        if self._opening is not None and not self._working and not self._jobs and self.rc is None:
+        if self._opening is not None and self.busy_since is None and not self._jobs and self.rc is None:
             self._begin(self._opening)
         self._flush()
 
     def _submit(self) -> None:
         jobs, run_start = list(self._jobs), self._run_start()
         self._jobs.clear()
-        self._working = True
+        self.busy_since = self._clock()
         if self.protocol is not None:
             self.protocol.busy()
         self._runner.submit(lambda: _attempt_all(self._sink, jobs, run_start), lambda done: self._worked(jobs, done))
 
     def _worked(self, jobs: list[Work], done: Sequence[tuple[Work, Verdict | Exception]]) -> None:
-        self._working = False
+        self.busy_since = None
         self._jobs.extendleft(reversed(jobs[len(done) :]))
         if self.protocol is not None:
             self.protocol.idle(self._clock())
@@ -296,11 +296,11 @@ class Inbound:
         if not self._sink.blocking:
             self._begun(frame, _begin(self._sink, frame))
             return
-        self._working = True
+        self.busy_since = self._clock()
         self._runner.submit(lambda: _begin(self._sink, frame), lambda begun: self._begun(frame, begun))
 
     def _begun(self, frame: Open, begun: Begun | Exception) -> None:
-        self._working = False
+        self.busy_since = None
         if self.rc is not None:
             self._end_sink()
         elif isinstance(begun, Exception):
@@ -353,7 +353,7 @@ class Inbound:
         self._last_words = last_words
         self._jobs.clear()
         self._on_change(self)
-        if not self._working:
+        if self.busy_since is None:
             self._end_sink()
 
     def _end_sink(self) -> None:
@@ -361,7 +361,7 @@ class Inbound:
         if not self._sink.blocking:
             self._sink_ended(rc, reason, _end(self._sink, rc, reason))
             return
-        self._working = True
+        self.busy_since = self._clock()
         self._runner.submit(lambda: _end(self._sink, rc, reason), lambda error: self._sink_ended(rc, reason, error))
 
     def _sink_ended(self, rc: str, reason: str, error: Exception | None) -> None:
@@ -380,7 +380,7 @@ class Inbound:
         """When `handle_timer` wants to be called, or None."""
         if self.rc is None and self._retry_at is not None:
             return self._retry_at
-        if self.rc is not None or self.protocol is None or self._working:
+        if self.rc is not None or self.protocol is None or self.busy_since is not None:
             return None
         if self.kind == "objects" and self.protocol.idle_timeout <= 0 and self._lost_at is not None:
             return self._lost_at + ABANDONED_SECONDS

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 
 import msgspec
 
 from logstreamer.apis.shareable import ReturnCode
 from logstreamer.crash import reach
-from logstreamer.errors import FileChanged, StoreError
+from logstreamer.errors import FileChanged, NameRefused, StoreError
 from logstreamer.protocol.frames import Data, Eof, Heartbeat, Open, Segment, SegmentState
 from logstreamer.protocol.receiver import Position
 from logstreamer.receiver import EndStream, OpenSink
@@ -33,6 +34,7 @@ class Stored:
         sync: acknowledge only what is on the disk.
 
     Attributes:
+        refused_at: when a stream could not begin last because of the store (monotonic seconds); None: never.
         on_change: called with a stream's path when something came from its sender, and at the end of its run; from
             the loop or from a worker thread, so it has to be quick.
     """
@@ -42,6 +44,7 @@ class Stored:
         self.idle_timeout = idle_timeout
         self.sync = sync
         self.lock = threading.RLock()
+        self.refused_at: float | None = None
         self.on_change: Callable[[str], None] | None = None
 
     @property
@@ -92,9 +95,16 @@ class StoreSink:
                 if self._finished is not None:
                     size = self._finished.size
                     return Begun(Position(size, len(self._finished.segments)), size, self._stored.idle_timeout)
-                meta = {item: value for item, value in frame.meta.items() if isinstance(value, str)}
-                self._file = self._stored.store.open(self._site, job, name, key=key, meta=meta)
-            run_start = self._file.begin_run(frame.run)
+            try:
+                if self._file is None:
+                    meta = {item: value for item, value in frame.meta.items() if isinstance(value, str)}
+                    self._file = self._stored.store.open(self._site, job, name, key=key, meta=meta)
+                run_start = self._file.begin_run(frame.run)
+            except NameRefused:
+                raise
+            except StoreError:
+                self._stored.refused_at = time.monotonic()
+                raise
             reach("run.begun")
             self._stored.changed(self._file.path)
             return Begun(self.position(), run_start, self._stored.idle_timeout)

@@ -146,7 +146,7 @@ def test_heartbeats_without_end_do_not_pile_up_behind_a_slow_callback(ws, record
     evil.send(encode(0, Segment(0, 0, "x", 0, "start")))
     evil.send(encode(0, Data(0, checksum(b"x"), 1, memoryview(b"x"))))
     [inbound] = ws.engine("server").receiver.live()
-    wait_until(lambda: inbound._working)
+    wait_until(lambda: inbound.busy_since is not None)
     for _ in range(5000):
         evil.send(encode(0, Heartbeat(1, 1, 1)))
     assert evil.ping().wait(20)

@@ -98,6 +98,35 @@ def test_health_needs_no_token_and_tells_nothing_else(bench):
     assert (answer.status, json.loads(body)) == (200, {"status": "ok", "instance": "i"})
 
 
+def test_ready_needs_no_token_and_names_no_stream(bench):
+    """200 while everything moves; the reasons are those of the watchdog."""
+    bench.follow("secret.log", b"hello\n")
+    answer, body = bench.ask("/readyz", token="")
+    assert (answer.status, json.loads(body)) == (200, {"status": "ready", "instance": "i", "reasons": []})
+
+    bench.board._stored.refused_at = time.monotonic()
+    answer, body = bench.ask("/readyz", token="")
+    assert answer.status == 503
+    assert [reason["reason"] for reason in json.loads(body)["reasons"]] == ["cannot begin"]
+    assert b"secret" not in body
+
+
+def test_a_blocked_loop_is_told_when_it_is_over(bench, monkeypatch):
+    """While it is blocked nobody gets an answer, so it is remembered for a while."""
+    monkeypatch.setattr("logstreamer.server.watchdog.LATE_SECONDS", 0.5)
+    bench.ask("/healthz", token="")
+    bench.engine.pump.ask(lambda: time.sleep(1.8))
+    deadline = time.monotonic() + 10
+    while True:
+        answer, body = bench.ask("/readyz", token="")
+        if answer.status == 503:
+            break
+        assert time.monotonic() < deadline
+    (reason,) = json.loads(body)["reasons"]
+    assert reason["reason"] == "loop blocked"
+    assert reason["seconds"] >= 0.5
+
+
 def test_a_browser_may_bring_the_token_in_the_url(bench):
     """An EventSource can set no header."""
     answer, _ = bench.ask(f"/api/v1/streams?token={TOKEN}", token="")

@@ -69,6 +69,9 @@ def send(
     While files are followed, app.log.1 is the past of app.log and no file of its own; with --stop-at-eof every regular
     file is sent as it is. SIGINT or SIGTERM sends what there is and ends; a second one ends at once.
 
+    Exit codes: 0 all of it is stored at the receiver, also after a signal; 1 something is not, and it says what;
+    2 wrong usage; 130 or 143 ended at once by a second SIGINT or SIGTERM. With a command its own comes first.
+
     With `-- COMMAND` the command runs, what it prints is shown and sent as output.log, and its exit code is kept; files
     named besides are followed until it ends.
     """

@@ -26,7 +26,7 @@ _SAFE = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 
 
 class Api:
-    """The routes beside the senders' entry. Everything but /healthz asks for the token.
+    """The routes beside the senders' entry. Everything but /healthz and /readyz asks for the token.
 
     Args:
         instance: names this life of the receiver.
@@ -42,6 +42,7 @@ class Api:
         """What `WebSocketEngine.serve` takes."""
         return [
             Route("/healthz", self.healthz),
+            Route("/readyz", self.readyz),
             self._guarded("/", self.overview),
             self._guarded("/api/v1/streams", self.streams),
             self._guarded("/api/v1/streams/{path:path}", self.stream),
@@ -56,6 +57,13 @@ class Api:
     async def healthz(self, request: Request) -> Response:
         """Alive; says which life of the receiver this is."""
         return JSONResponse({"status": "ok", "instance": self._instance}, headers=_SAFE)
+
+    async def readyz(self, request: Request) -> Response:
+        """Whether what should move does: 200, or 503 with the reasons. Names no stream."""
+        reasons = self._board.reasons()
+        status = "not ready" if reasons else "ready"
+        body = {"status": status, "instance": self._instance, "reasons": reasons}
+        return _json(body, 503 if reasons else 200)
 
     async def overview(self, request: Request) -> Response:
         """Every stream in plain words, for who opens the receiver's URL in a browser."""
@@ -127,8 +135,8 @@ def _event(statuses: list[StreamStatus]) -> bytes:
     return b"event: streams\ndata: " + data + b"\n\n"
 
 
-def _json(value: object) -> Response:
-    return Response(msgspec.json.encode(value), media_type="application/json", headers=_SAFE)
+def _json(value: object, code: int = 200) -> Response:
+    return Response(msgspec.json.encode(value), code, media_type="application/json", headers=_SAFE)
 
 
 async def _read(reader: Reader, start: int, end: int) -> AsyncIterator[bytes]:

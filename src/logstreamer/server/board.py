@@ -11,8 +11,9 @@ from logstreamer.engines.base import BaseEngine
 from logstreamer.inbound import Inbound
 from logstreamer.protocol.frames import StreamKey
 from logstreamer.server.meter import Meter
-from logstreamer.server.states import Health, Pulse, State, judge
+from logstreamer.server.states import Health, Pulse, State, is_full, judge
 from logstreamer.server.status import StreamStatus
+from logstreamer.server.watchdog import Reason, Watchdog
 from logstreamer.store.catalogue import Store
 from logstreamer.store.record import StreamRecord
 from logstreamer.store_sink import Stored
@@ -77,6 +78,7 @@ class Board:
         self._stored = stored
         self._view = Store.view(stored.store.root)
         self._engine: BaseEngine | None = None
+        self._watchdog: Watchdog | None = None
         self._entries: dict[str, _Entry] = {}
         self._watchers: set[Watcher] = set()
         self._dirty: set[str] = set()
@@ -88,11 +90,15 @@ class Board:
     def start(self, engine: BaseEngine) -> None:
         """Begin to look at the streams of *engine*, and keep looking until its end."""
         self._engine = engine
+        self._watchdog = watchdog = Watchdog(
+            engine.receiver.live, engine.pump.now, lambda: self._stored.refused_at, is_full
+        )
 
         def begin() -> None:
             self._stored.on_change = self._changed
             engine.pump.spawn(self._tick())
             engine.pump.spawn(self._spread_news())
+            engine.pump.spawn(watchdog.run())
 
         engine.pump.ask(begin)
 
@@ -120,6 +126,10 @@ class Board:
     def some(self, paths: set[str]) -> list[StreamStatus]:
         """Those of *paths* that are known, as they are now."""
         return [self._status(self._entries[path]) for path in sorted(paths) if path in self._entries]
+
+    def reasons(self) -> list[Reason]:
+        """Why data that should move does not; empty: it does."""
+        return self._watchdog.reasons() if self._watchdog is not None else []
 
     def watch(self) -> Watcher:
         """A new reader of news; give it back to `unwatch`."""

@@ -112,6 +112,11 @@ def dead_after(idle_timeout: float) -> float:
     return 2 * (min(BEAT_SECONDS, idle_timeout / 3) if idle_timeout > 0 else BEAT_SECONDS)
 
 
+def is_full(trouble: str) -> bool:
+    """Whether a store's *trouble* is that there is no room."""
+    return any(reason in trouble for reason in _FULL)
+
+
 def _without_sender(record: StreamRecord) -> Health:
     match record.state:
         case "dead":
@@ -125,8 +130,7 @@ def _with_sender(
     record: StreamRecord, pulse: Pulse, data: float | None, beat: float | None, behind: int
 ) -> tuple[State, str]:
     if pulse.link is InboundState.STALLED:
-        full = any(reason in pulse.trouble for reason in _FULL)
-        return State.DISK_FULL if full else State.STALLED, pulse.trouble
+        return State.DISK_FULL if is_full(pulse.trouble) else State.STALLED, pulse.trouble
     if beat is not None and beat >= dead_after(pulse.idle_timeout):
         return State.DEAD, f"no beat for {beat:.0f} s, at byte {record.size}"
     if pulse.link is InboundState.DETACHED:
