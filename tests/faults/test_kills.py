@@ -9,7 +9,7 @@ from faults.harness import check_exact, check_no_errors, finish, record, wait_co
 
 pytestmark = pytest.mark.slow
 
-KILLS = 6
+KILLS = 4
 
 
 class Both:
