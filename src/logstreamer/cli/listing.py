@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from logstreamer.cli.output import bytes_text, count_text, duration_text, printable, say
+from logstreamer.cli.output import bytes_text, count_text, duration_text, gaps_text, printable, say
 from logstreamer.cli.source import Source
 from logstreamer.errors import EngineError, StoreError
 from logstreamer.server.status import StreamStatus
@@ -18,8 +18,8 @@ from logstreamer.store.follow import match
 AGAIN_SECONDS = 2.0
 REDRAW_SECONDS = 1.0
 
-COLUMNS: tuple[str, ...] = ("STREAM", "STATE", "SIZE", "LAST DATA", "LAST BEAT", "RATE", "BEHIND")
-WIDE: tuple[str, ...] = ("GAPS", "RUNS", "CREATED", "DETAIL")
+COLUMNS: tuple[str, ...] = ("STREAM", "STATE", "SIZE", "LAST DATA", "LAST BEAT", "RATE", "BEHIND", "GAPS")
+WIDE: tuple[str, ...] = ("RUNS", "CREATED", "DETAIL")
 
 
 def select(statuses: Iterable[StreamStatus], patterns: Sequence[str]) -> list[StreamStatus]:
@@ -107,11 +107,11 @@ def _row(status: StreamStatus, *, wide: bool) -> tuple[str, ...]:
         _ago(status.last_beat),
         f"{bytes_text(status.rate)}/s" if status.rate else "-",
         bytes_text(status.behind) if status.behind else "-",
+        gaps_text(status.gaps),
     )
     if not wide:
         return cells
-    gaps = str(len(status.gaps)) if status.gaps else "-"
-    return (*cells, gaps, str(len(status.runs)), status.created, printable(status.state_detail) or "-")
+    return (*cells, str(len(status.runs)), status.created, printable(status.state_detail) or "-")
 
 
 def _ago(age: float | None) -> str:

@@ -4,6 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from logstreamer.store.record import Gap
 
 
 def say(text: str) -> None:
@@ -43,3 +48,17 @@ def duration_text(seconds: float) -> str:
 def count_text(number: int, noun: str) -> str:
     """1 file, 2 files."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def gap_text(gap: Gap) -> str:
+    """Where, how much, why."""
+    lost = "an unknown number of bytes" if gap.lost is None else count_text(gap.lost, "byte")
+    return f"gap at byte {gap.offset}: {lost} lost ({printable(gap.detail or gap.reason)})"
+
+
+def gaps_text(gaps: Sequence[Gap]) -> str:
+    """How many, and how much is known to be lost; a "+" where that is not all."""
+    known = sum(gap.lost or 0 for gap in gaps)
+    more = any(gap.lost is None for gap in gaps)
+    size = f"{bytes_text(known)}{'+' if more else ''}" if known else "size unknown"
+    return f"{len(gaps)} ({size})" if gaps else "-"

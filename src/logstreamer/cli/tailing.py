@@ -8,11 +8,12 @@ from dataclasses import dataclass
 
 from logstreamer.cli.exit_codes import ERROR, OK
 from logstreamer.cli.listing import select, state_text
-from logstreamer.cli.output import count_text, say
+from logstreamer.cli.output import gap_text, say
 from logstreamer.cli.printer import Printer
 from logstreamer.cli.source import Source
 from logstreamer.errors import EngineError, StoreError
 from logstreamer.server.status import StreamStatus
+from logstreamer.store.follow import Reader
 
 BLOCK = 256 << 10
 AGAIN_SECONDS = 1.0
@@ -106,7 +107,8 @@ class Tailing:
         if cursor is None:
             # What turns up later is printed from its beginning.
             start = 0 if self._begun else self._start(source, status)
-            cursor = self._cursors[status.path] = _Cursor(start, "", 0)
+            before = sum(gap.offset < start for gap in status.gaps)
+            cursor = self._cursors[status.path] = _Cursor(start, "", before)
         self._copy(source, status, cursor)
         self._remark(status, cursor)
 
@@ -117,22 +119,27 @@ class Tailing:
             return reader.offset_of_last_lines(self._lines)
 
     def _copy(self, source: Source, status: StreamStatus, cursor: _Cursor) -> None:
-        if cursor.offset >= status.size:
+        """Print what is new, and say each new gap at its place."""
+        gaps = status.gaps[cursor.gaps :]
+        if cursor.offset >= status.size and not gaps:
             return
         with source.reader(status.path) as reader:
-            while cursor.offset < status.size:
-                block = reader.read(cursor.offset, min(BLOCK, status.size - cursor.offset))
-                if not block:
-                    break
-                self._printer.write(status.path, block)
-                cursor.offset += len(block)
+            for gap in gaps:
+                self._copy_until(reader, status.path, gap.offset, cursor)
+                self._printer.end(status.path)  # what comes behind a gap is no part of the line before it
+                self._say(status, gap_text(gap))
+                cursor.gaps += 1
+            self._copy_until(reader, status.path, status.size, cursor)
+
+    def _copy_until(self, reader: Reader, path: str, end: int, cursor: _Cursor) -> None:
+        while cursor.offset < end:
+            block = reader.read(cursor.offset, min(BLOCK, end - cursor.offset))
+            if not block:
+                break
+            self._printer.write(path, block)
+            cursor.offset += len(block)
 
     def _remark(self, status: StreamStatus, cursor: _Cursor) -> None:
-        for gap in status.gaps[cursor.gaps :]:
-            lost = "an unknown number of bytes" if gap.lost is None else count_text(gap.lost, "byte")
-            why = f" ({gap.detail or gap.reason})"
-            self._say(status, f"gap at byte {gap.offset}: {lost} lost{why}")
-        cursor.gaps = max(cursor.gaps, len(status.gaps))
         before, cursor.state = cursor.state, status.state
         if status.state == before or not self._begun:
             return

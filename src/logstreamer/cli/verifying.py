@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from logstreamer.cli.exit_codes import ERROR, OK
 from logstreamer.cli.listing import select
 from logstreamer.cli.local import LocalSource
-from logstreamer.cli.output import bytes_text, count_text, printable, say
+from logstreamer.cli.output import bytes_text, count_text, gap_text, printable, say
 from logstreamer.cli.progress import Amount, Progress
 from logstreamer.cli.source import Source, open_source
 from logstreamer.errors import ConfigError
@@ -79,10 +79,12 @@ class Verifying:
         so_far = f", {bytes_text(report.verified)} of it with a digest" if report.status == "unfinished" else ""
         print(f"{MARKS[report.status]}  {path}  {bytes_text(report.size)}{so_far}")
         for damage in report.damage:
-            print(f"    damage: bytes {damage.offset}-{damage.end}: expected {damage.expected}, got {damage.got}")
+            place = "the whole file" if damage.segment is None else f"segment {damage.segment}"
+            print(
+                f"    damage: {place}, bytes {damage.offset}-{damage.end}: expected {damage.expected}, got {damage.got}"
+            )
         for gap in report.gaps:
-            lost = "an unknown number of bytes" if gap.lost is None else count_text(gap.lost, "byte")
-            print(f"    gap: at byte {gap.offset} {lost} lost: {printable(gap.detail or gap.reason)}")
+            print(f"    gap: before segment {gap.segment}, {gap_text(gap)}")
         for trouble in report.troubles:
             print(f"    note: {trouble.at}: {printable(trouble.detail)}")
         sys.stdout.flush()

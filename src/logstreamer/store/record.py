@@ -18,6 +18,7 @@ class Gap(msgspec.Struct, frozen=True):
     Args:
         offset: of the stream, where they are missing.
         lost: how many; None if that is unknown.
+        segment: index of the one that begins behind it.
     """
 
     offset: int
@@ -25,6 +26,7 @@ class Gap(msgspec.Struct, frozen=True):
     reason: str
     detail: str
     at: str
+    segment: int = 0
 
 
 class StreamRecord(msgspec.Struct, frozen=True, kw_only=True):
@@ -85,7 +87,11 @@ class StreamRecord(msgspec.Struct, frozen=True, kw_only=True):
             runs=known.runs,
             runs_dropped=known.runs_dropped,
             segments=known.segments,
-            gaps=tuple(Gap(s.offset, s.lost, s.reason, s.detail, s.at) for s in known.segments if s.lost != 0),
+            gaps=tuple(
+                Gap(segment.offset, segment.lost, segment.reason, segment.detail, segment.at, index)
+                for index, segment in enumerate(known.segments)
+                if segment.lost != 0
+            ),
             troubles=known.troubles,
             meta=known.meta,
             created=known.created,
