@@ -45,7 +45,7 @@ class Pump:
         self.loop = (loop_factory or asyncio.new_event_loop)()
         self._workers = ThreadPoolExecutor(WORKERS, thread_name_prefix=f"{name}-worker")
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
-        self._alarms: dict[Timed, asyncio.TimerHandle] = {}
+        self._alarms: dict[Timed, tuple[float, asyncio.Handle]] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
         self._closed = threading.Lock()
         self._gate = threading.Lock()
@@ -138,15 +138,16 @@ class Pump:
     def set_alarm(self, item: Timed) -> None:
         """Look at *item*'s timer (again): call its `handle_timer` when it asks for it."""
         when = item.get_timer()
-        alarm = self._alarms.get(item)
-        if alarm is not None:
+        if item in self._alarms:
             # An alarm that comes too early is cheap: it sets itself again. Moving it with every frame is not.
-            if when is not None and alarm.when() <= when:
+            # Its time is kept here: uvloop makes a plain handle, without one, of what is due at once.
+            at, alarm = self._alarms[item]
+            if when is not None and at <= when:
                 return
             alarm.cancel()
             del self._alarms[item]
         if when is not None:
-            self._alarms[item] = self.loop.call_at(when, self._ring, item)
+            self._alarms[item] = when, self.loop.call_at(when, self._ring, item)
 
     def _ring(self, item: Timed) -> None:
         del self._alarms[item]
@@ -167,9 +168,8 @@ class Pump:
 
     def drop_alarm(self, item: Timed) -> None:
         """Forget *item*."""
-        alarm = self._alarms.pop(item, None)
-        if alarm is not None:
-            alarm.cancel()
+        if item in self._alarms:
+            self._alarms.pop(item)[1].cancel()
 
     # -- the end
 
