@@ -260,13 +260,27 @@ class _Trial:
             unseen = all(g.destroyed is not None and self._away(g.written - _LATENCY, g.destroyed) for g in parts)
             if cut.known > end - start or not unseen:
                 return ""
-        first = parts[0]
-        if first.destroyed is None or first.destroyed > at + _LATENCY or not self._lost_its_chance(first, at):
-            return ""
-        if all(g.destroyed is not None and g.destroyed <= at + _LATENCY for g in parts):
-            return first.how
-        # The place to go on at is destroyed; no sender can prove which of the siblings come after it.
-        return f"{first.how}, with younger siblings" if cut.known is None else ""
+        gone = [g for g in parts if g.destroyed is not None and g.destroyed <= at + _LATENCY]
+        if len(gone) == len(parts) and self._lost_its_chance(parts[0], at):
+            return parts[0].how
+        if cut.known is None and end <= self._held_from(at):
+            return self._unfindable(start, at)
+        return ""
+
+    def _unfindable(self, start: int, at: float) -> str:
+        """Why no sender that came back could tell which of the rotated files follow byte *start*; "" if it could.
+
+        It goes on where the copy's last byte is found in a file. Where that file is destroyed, nothing proves that
+        the siblings which are left are younger than the copy.
+        """
+        last = next((g for g in self._generations if g.start < start <= g.end), None)
+        lost = last is not None and last.destroyed is not None and last.destroyed <= at + _LATENCY
+        return "passed over: the file before was destroyed" if lost and self._away(last.born, at) else ""
+
+    def _held_from(self, at: float) -> int:
+        """Where the file begins that a sender found at the path when it came back last before *at*."""
+        back = max((a.ended for a in self._absences.known if a.kind == "kill" and a.began <= at), default=0.0)
+        return max((g.start for g in self._generations if g.born <= back), default=0)
 
     def _lost_its_chance(self, generation: Generation, at: float) -> bool:
         """A truncation takes what was not read; what is deleted is read by whoever has it open."""
