@@ -288,3 +288,28 @@ def test_a_copy_that_is_held_already_is_not_read_again_as_a_rotated_file(log: Lo
 
     assert held + resumed.data == text
     assert resumed.lost == []
+
+
+@pytest.mark.parametrize("gone", [False, True])
+def test_what_is_held_is_read_though_its_file_was_compressed_or_deleted_since(log: Log, follow: Follow, gone: bool):
+    """The sender is back and follows; before the receiver can be reached, the log is rotated again."""
+    text = log.append(10)
+    held, point = read_partly(log, follow)
+    log.rotate()
+    text += log.append(20)
+    after = follow()
+    for _ in range(2):
+        log.rotate()
+        text += log.append(3)
+        after.poll()
+    if gone:
+        log.numbered(2).unlink()
+    else:
+        log.compress(2)
+    after.poll()
+
+    resumed = follow(resume=point, follower=after.follower)
+    resumed.settle()
+
+    assert held + resumed.data == text
+    assert resumed.lost == []

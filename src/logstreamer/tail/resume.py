@@ -78,12 +78,11 @@ def _find(resume: ResumePoint, siblings: list[Sibling]) -> Find | None:
 
 def _build(found: Find, listing: list[Sibling], held: list[Source], past: Past, now: float) -> Resumed:
     """The found file and those rotated after it, up to the first that is held already."""
-    by_id = {source.content.id: source for source in reversed(held) if source.content is not None}
-    finds, link = [found], None
+    known = {source.content.id for source in held if source.content is not None}
+    finds = [found]
     try:
         for sibling in listing[listing.index(found.sibling) + 1 :]:
-            link = by_id.get(sibling.id)
-            if link is not None:
+            if sibling.id in known:
                 break
             finds.append(open_sibling(sibling))
     except BaseException:
@@ -91,7 +90,8 @@ def _build(found: Find, listing: list[Sibling], held: list[Source], past: Past, 
         raise
     nodes = [_prior(find, held, past, now) for find in finds[1:]]
     first = _node(found, now)
-    return Resumed(first, [first, *(node for node in nodes if node is not None)], link)
+    # What is held follows without a hole from its first on, which may be there no more, or only compressed.
+    return Resumed(first, [first, *(node for node in nodes if node is not None)], held[0] if held else None)
 
 
 def _prior(find: Find, held: list[Source], past: Past, now: float) -> Source | None:
