@@ -140,6 +140,7 @@ class Lane:
         self.protocol = protocol
         self.outcome: Shareable | None = None
         self.reason = ""
+        self._unread = ""  # why the stream ended without all of the file
         self._sender = sender
         self._on_over = on_over
         self._cursor: Cursor | None = None
@@ -214,6 +215,8 @@ class Lane:
                 self._say_lowered(accept)
             case Resumed(accept):
                 self._say_lowered(accept)
+            case Finished() if self._unread:
+                self._end(make_reply(ReturnCode.ERROR, {"reason": self._unread}), self._unread)
             case Finished():
                 self._end(make_reply(ReturnCode.OK), "")
             case Failed(rc, reason):
@@ -286,7 +289,8 @@ class Lane:
     def _at_end(self, cursor: Cursor, now: float) -> None:
         if self._drain is None:
             return
-        wait = self._drain.saw_nothing(now, cursor.behind)
+        # What cannot be looked at may hold bytes: "cannot see" is not "nothing there".
+        wait = self._drain.saw_nothing(now, cursor.behind or int(self._sender.follower.trouble is not None))
         if wait > 0:
             self._look_again_at = now + wait
         else:
@@ -295,6 +299,10 @@ class Lane:
     def _finish(self, cursor: Cursor, now: float) -> None:
         if cursor.behind:
             logger.warning("%s: ended while still written to, %d bytes not sent", self._sender.spec.path, cursor.behind)
+        trouble = self._sender.follower.trouble
+        if trouble is not None:
+            self._unread = f"not all of it could be read: {trouble}"
+            self.protocol.send_segment("", 0, "gap", None, self._unread)
         self._look_again_at = None
         reach("sender.eof")
         self.protocol.send_eof(now)

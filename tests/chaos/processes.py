@@ -124,6 +124,13 @@ class Program:
             file.write(f"--- {time.strftime('%H:%M:%S')} killed\n")
         return True
 
+    def end(self) -> None:
+        """Whatever state it is in, it is gone afterwards."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+
     def freeze(self) -> bool:
         """SIGSTOP; False when there is nothing to freeze."""
         if self._process is None or self._frozen_since is not None:

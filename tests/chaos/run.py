@@ -187,11 +187,7 @@ class _Run:
 
     def _kill_all(self) -> None:
         for program in self._programs.values():
-            program.thaw()
-            try:
-                program.kill()
-            except ProcessFailed:
-                continue
+            program.end()
 
     # --- judgement
 

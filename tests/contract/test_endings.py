@@ -152,6 +152,19 @@ def test_a_sender_that_was_shut_down_and_returns_continues_where_it_stopped(net,
     assert recorder.rcs() == [ReturnCode.TASK_ABORTED, ReturnCode.OK]
 
 
+def test_what_cannot_be_read_is_a_failure_and_never_a_finished_stream(net, recorder, tmp_path):
+    """ "Cannot see" is not "nothing there": the caller is told, and the receiver gets a gap."""
+    register(net, recorder)
+    (tmp_path / "train.log").mkdir()
+
+    with live_log(net, tmp_path / "train.log", poll_interval=0.05) as live:
+        rc, result = live.stop()
+
+    assert rc != ReturnCode.OK
+    assert not result
+    assert "directory" in result["server"].get_header("reason")
+
+
 def test_a_failing_chunk_callback_is_execution_exception_at_both_sides(net, recorder, tmp_path):
     def fail_on_second(data, stream_ctx, fl_ctx):
         recorder.on_chunk(data, stream_ctx, fl_ctx)

@@ -100,6 +100,17 @@ def test_new_files_of_a_directory_are_picked_up(start, receiver, tmp_path):
     assert not receiver.copy("a.log.1").exists()
 
 
+def test_what_appears_right_before_the_end_is_sent_as_well(start, receiver, tmp_path):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "a.log").write_bytes(b"a\n")
+    sender = follow(start, receiver, "run")
+    (tmp_path / "run" / "late.log").write_bytes(b"late\n")
+
+    assert sender.stop() == 0
+
+    assert receiver.copy("late.log").read_bytes() == b"late\n"
+
+
 def test_a_snapshot_copies_every_regular_file(receiver, tmp_path):
     """Rotated ones and second links too; a FIFO and a link to nothing are skipped."""
     tree = tmp_path / "tree"

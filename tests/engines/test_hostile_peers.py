@@ -119,6 +119,13 @@ def test_a_version_from_the_future_is_rejected_with_a_reason(ws, recorder, peer)
     assert "version 1" in rejection.reason
 
 
+def test_a_site_name_that_would_forge_a_line_of_our_log_is_refused(ws, peer):
+    ws.engine("server")
+    with pytest.raises(InvalidStatus) as refusal:
+        peer(site="%1b%5b2Jevil%0ainjected")
+    assert refusal.value.response.status_code == 400
+
+
 def test_bytes_beyond_the_window_close_the_connection(ws, recorder, peer):
     """Memory is not the peer's to take."""
     release = threading.Event()

@@ -248,6 +248,23 @@ def test_t08_the_right_copy_is_found_among_those_with_identical_first_bytes(log:
     assert reading.lost == []
 
 
+@pytest.mark.parametrize("limit", [700, 1 << 16])
+def test_t08_identical_first_bytes_and_regrown_between_poll_and_read(log: Log, follow: Follow, limit: int):
+    header = b"#" * 1500
+    log.write(header)
+    text = header + log.append(20)
+    reading = follow(limit=limit)
+    log.copytruncate()
+    log.write(header)
+    text += header + log.append(70)
+
+    reading.read(1)
+    reading.settle()
+
+    assert reading.data == text
+    assert reading.lost == []
+
+
 def test_t09_rewritten_with_the_same_length(log: Log, follow: Follow):
     old = log.append(5)
     reading = follow()

@@ -66,6 +66,11 @@ class Discovery:
         """Whether more files may turn up."""
         return any(argument.kind is not Kind.FILE for argument in self._arguments)
 
+    @property
+    def is_waiting(self) -> bool:
+        """Whether another look may find more: new files, or one that could not be read."""
+        return self.is_open or not self._unreadable <= self._known.keys()
+
     def look(self) -> list[Found]:
         """What was not there at the last look; what is to be said about it is in `remarks` until the next one."""
         self.remarks = Remarks()
@@ -158,13 +163,23 @@ class Discovery:
             except OSError as error:
                 self._cannot_read(directory, error.strerror or str(error))
                 continue
-            if any(entry.name == STORE_MARK and entry.is_dir() for entry in entries):
+            if any(entry.name == STORE_MARK and _is_directory(entry) for entry in entries):
                 if directory not in self._known:
                     self._known[directory] = ""
                     self.remarks.stores.append(directory)
                 continue
             pending += [entry.path for entry in reversed(entries) if entry.is_dir(follow_symlinks=False)]
-            yield from ((entry.path, os.path.relpath(entry.path, base)) for entry in entries if not entry.is_dir())
+            yield from (
+                (entry.path, os.path.relpath(entry.path, base)) for entry in entries if not _is_directory(entry)
+            )
+
+
+def _is_directory(entry: os.DirEntry[str]) -> bool:
+    """Whether *entry* leads to a directory; a link that leads nowhere one may look does not, and is reported later."""
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False
 
 
 def _past_of(path: str, present: set[str]) -> bool:

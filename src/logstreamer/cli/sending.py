@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import time
 from collections.abc import Sequence
@@ -55,6 +56,8 @@ class Sending:
         raise_descriptor_limit()
         site = self.site or socket.gethostname()
         _check_names(site, self.job)
+        if self.command and OUTPUT_NAME in {os.path.basename(source) for source in self.sources}:
+            raise ConfigError(f"{OUTPUT_NAME} is what the command's output is called; send that file by itself")
         discovery = Discovery(make_plan(self.sources), snapshot=self.snapshot)
         with Stop() as stop, ExitStack() as ends:
             engine = self._connect(site)
@@ -148,7 +151,7 @@ class Turns:
         self._progress.found(len(found), sum(size_of(item.path) for item in found) if self._snapshot else 0)
         now = time.monotonic()
         wait = max(LOOK_SECONDS, 20 * (now - began))
-        self._look_at = now + wait if self._discovery.is_open and not self._snapshot else float("inf")
+        self._look_at = now + wait if self._discovery.is_waiting and not self._snapshot else float("inf")
 
     def _collect(self) -> None:
         self._note_results(self._outbound.collect())
@@ -167,6 +170,8 @@ class Turns:
         if self._command is not None and not self._command.is_over:
             self._command.stop()
             return
+        if not self._snapshot:
+            self._look()  # what came since the last look is there as well
         self._draining = True
         never = self._outbound.drain()
         if never:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import click
 
 from logstreamer.cli.options import TOKEN_VARIABLE, address, verbose_option
@@ -49,6 +51,8 @@ def serve(
     URL brings it, unless you set it yourself: then it is not printed.
     """
     host, port = address(listen)
+    if not math.isfinite(idle_timeout):
+        raise click.BadParameter("it must be a finite number", param_hint="--idle-timeout")
     if token is not None and not token.strip():
         raise click.BadParameter("it must not be empty", param_hint=f"--token / {TOKEN_VARIABLE}")
     from logstreamer.cli.receiving import Receiving

@@ -38,13 +38,13 @@ class Endpoint:
         Raises:
             ConfigError: it is no such URL.
         """
-        parts = urlsplit(url)
-        if parts.scheme not in _SCHEMES or not parts.hostname:
-            raise ConfigError(f"not a receiver's URL: {url!r} (expected http://HOST:PORT or https://HOST:PORT)")
         try:
+            parts = urlsplit(url)
             _ = parts.port
         except ValueError as error:
             raise ConfigError(f"not a receiver's URL: {url!r} ({error})") from error
+        if parts.scheme not in _SCHEMES or not parts.hostname:
+            raise ConfigError(f"not a receiver's URL: {url!r} (expected http://HOST:PORT or https://HOST:PORT)")
         if parts.username is not None:
             raise ConfigError("a receiver's URL has no user name; give the token as ?token=TOKEN")
         token = parse_qs(parts.query).get("token", [""])[0]

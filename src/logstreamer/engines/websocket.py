@@ -83,6 +83,8 @@ class WebSocketEngine(BaseEngine):
             endpoints[name] = endpoint if endpoint.token else endpoint.with_token(token)
             if not endpoints[name].token:
                 raise ConfigError(f"no token for {name} ({endpoint})")
+            if not endpoints[name].token.isprintable():
+                raise ConfigError(f"the token for {name} has characters that no token has, e.g. a line break")
         return cls(site, endpoints, tls=_client_tls(cafile), abort_signal=abort_signal)
 
     @classmethod
@@ -233,10 +235,10 @@ def _explain_status(error: InvalidStatus, endpoint: Endpoint) -> tuple[str, bool
     """What an HTTP answer instead of a WebSocket means: (for a person, whether we were turned away)."""
     status = error.response.status_code
     body = bytes(error.response.body or b"")[:200].decode("utf-8", "replace").strip()
-    if status in (401, 403):
+    if status == 401:
         return f"{endpoint} refused us: {body or 'wrong token'} (HTTP {status})", True
-    if status == 404:
-        return f"{endpoint} is no logstreamer receiver (HTTP 404)", True
+    if status in (403, 404):  # 403 is what a WebSocket server answers where it has nothing
+        return f"there is no logstreamer receiver at {endpoint} (HTTP {status})", True
     return f"{endpoint} answered HTTP {status}", False
 
 

@@ -58,7 +58,7 @@ class Ingest:
         site = unquote(headers.get(SITE_HEADER, ""))
         if not is_authorized(headers, self._token):
             await _deny(scope, receive, send, 401, "a wrong token, or none")
-        elif not 0 < len(site) <= MAX_SITE:
+        elif not (0 < len(site) <= MAX_SITE and site.isprintable()):  # it goes into our log, and into paths
             await _deny(scope, receive, send, 400, f"{SITE_HEADER} must name the site")
         else:
             offered = scope.get("subprotocols", [])

@@ -116,7 +116,9 @@ class Cursor:
         assert content is not None
         data = content.read(self.position - len(anchor), want + len(anchor))
         # One pread for both: what precedes the data proves that the file is still the one we know.
-        if len(data) <= len(anchor) or not data.startswith(anchor or self._head_of(source, data)):
+        known = data.startswith(anchor or self._head_of(source, data))
+        # Only the file at the path is truncated; and what is compressed must not be read back and forth.
+        if len(data) <= len(anchor) or not known or (source.left_at is None and not source.trail.ends(content.read)):
             self._chain.doubt(source, now)
             return None
         data = data[len(anchor) :] if anchor else data

@@ -56,8 +56,10 @@ class Trail:
 
     def intact(self, read: ReadAt) -> bool:
         """Whether the text still begins as it did, and what stood before the newest mark still does."""
-        if self.head and read(0, len(self.head)) != self.head:
-            return False
+        return (not self.head or read(0, len(self.head)) == self.head) and self.ends(read)
+
+    def ends(self, read: ReadAt) -> bool:
+        """Whether what stood before the newest mark still does."""
         return not self.marks or _stands(read, *self.marks[-1])
 
     def agrees(self, read: ReadAt, size: int) -> bool:
