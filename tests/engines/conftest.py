@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from contract.nets import NETS, MemoryNet, Net
 from streamers.recording import Recorder
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The faults take most of a minute: `make check` leaves them to `make test`."""
+    here = Path(__file__).parent
+    for item in items:
+        if here in item.path.parents:
+            item.add_marker(pytest.mark.slow)
 
 
 @pytest.fixture
