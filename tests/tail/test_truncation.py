@@ -258,7 +258,7 @@ def test_t08_identical_first_bytes_and_regrown_between_poll_and_read(log: Log, f
     log.write(header)
     text += header + log.append(70)
 
-    reading.read(1)
+    reading.read(2)
     reading.settle()
 
     assert reading.data == text

@@ -116,9 +116,11 @@ class Cursor:
         assert content is not None
         data = content.read(self.position - len(anchor), want + len(anchor))
         # One pread for both: what precedes the data proves that the file is still the one we know.
-        known = data.startswith(anchor or self._head_of(source, data))
-        # Only the file at the path is truncated; and what is compressed must not be read back and forth.
-        if len(data) <= len(anchor) or not known or (source.left_at is None and not source.trail.ends(content.read)):
+        intact = len(data) > len(anchor) and data.startswith(anchor or self._head_of(source, data))
+        # Logs may begin alike. Only at the path: what is compressed must not be read back and forth.
+        if intact and source.end is None and source.left_at is None:
+            intact = source.trail.ends(content.read)
+        if not intact:
             self._chain.doubt(source, now)
             return None
         data = data[len(anchor) :] if anchor else data
