@@ -226,3 +226,54 @@ def test_nothing_is_lost_or_doubled_across_restarts_while_all_is_still_on_the_di
 
         assert reading.data == written
         assert reading.lost == []
+
+
+def swap_symlink(path: Path, target: Path) -> None:
+    fresh = path.with_name("fresh-link")
+    fresh.symlink_to(target.name)
+    fresh.replace(path)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@given(
+    st.lists(
+        st.one_of(
+            st.tuples(st.just("append"), st.integers(1, 30)),
+            st.tuples(st.just("swap"), st.integers(0, 3)),
+            st.tuples(st.just("read"), st.integers(1, 6)),
+            st.tuples(st.just("poll"), st.integers(0, 3)),
+            st.tuples(st.just("stop"), st.just(0)),
+        ),
+        max_size=40,
+    )
+)
+def test_every_target_of_a_swapped_symlink_is_read_in_order_until_the_stop(actions: list[tuple[str, int]]):
+    """A look lies between two swaps: a target that nobody saw is not the path's past, by name or otherwise."""
+    with tempfile.TemporaryDirectory() as directory:
+        log = Log(Path(directory) / "run-0.log")
+        texts = [log.append(5)]
+        path = Path(directory) / "app.log"
+        swap_symlink(path, log.path)
+        reading = Reading(path, limit=7 * LINE)
+        for action, number in actions:
+            if action == "append":
+                texts[-1] += log.append(number)
+            elif action == "read":
+                reading.read(number)
+            elif action == "poll":
+                reading.poll(float(number))
+            elif action == "stop":
+                break
+            else:
+                reading.poll()
+                old, log.path = log.path, log.path.with_name(f"run-{len(texts)}.log")
+                texts.append(log.append(3))
+                swap_symlink(path, log.path)
+                if number:  # the writer of the old one is a little late
+                    texts[-2] += log.append(number, to=old)
+                reading.poll()
+        reading.settle()
+        reading.close()
+
+        assert reading.data == b"".join(texts)
+        assert reading.lost == []
