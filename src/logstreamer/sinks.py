@@ -148,7 +148,6 @@ class ConsumerSink:
         self._run = frame.run
         if self._consumer is None:
             self._consumer = self._get_consumer(frame)
-            self._trace.begin_run()
         return Begun(self._trace.position(), self._trace.durable, self._idle_timeout)
 
     def _get_consumer(self, frame: Open) -> ObjectConsumer:

@@ -22,27 +22,15 @@ class CopyTrace:
         self._last: Segment | None = None
         self._head = b""
         self._anchor = b""
-        self._before: tuple[Segment, bytes, bytes] | None = None  # the last segment with bytes, if it is another
-
-    def begin_run(self) -> None:
-        """Forget marks at the end without bytes that tell of no loss: content shows a place better than a name."""
-        if self._before is not None:
-            self._last, self._head, self._anchor = self._before
-            self._before, self.segments = None, self._last.index + 1
 
     def segment(self, frame: Segment) -> None:
         """A segment begins."""
-        if frame.lost != 0 or frame.reason == "gap":
-            self._before = None
-        elif self._last is not None and self._head:
-            self._before = self._last, self._head, self._anchor
         self.segments = frame.index + 1
         self._last, self._head, self._anchor = frame, b"", b""
 
     def data(self, payload: memoryview) -> None:
         """Bytes were taken."""
         self.durable += len(payload)
-        self._before = None
         if len(self._head) < HEAD_SIZE:
             self._head += payload[: HEAD_SIZE - len(self._head)]
         self._anchor = (self._anchor + bytes(payload[-ANCHOR_SIZE:]))[-ANCHOR_SIZE:]

@@ -206,43 +206,6 @@ def test_another_run_starts_at_the_durable_offset_and_ends_the_one_before(tmp_pa
     assert (second.start, second.end) == (3, None)
 
 
-def test_another_run_continues_in_the_last_segment_with_bytes(tmp_path):
-    """A mark without bytes has but a name, and its file may be called otherwise when the sender comes back."""
-    with Store(tmp_path) as store:
-        stream = opened(store)
-        stream.append(0, b"abc")
-        before = stream.resume_point()
-        stream.start_segment(3, "8:2", 0, "rotated")
-        stream.start_segment(3, "8:3", 0, "truncated")
-
-        stream.begin_run("run-1")
-        assert stream.segments == 3
-        stream.begin_run("run-2")
-
-        assert stream.segments == 1
-        assert stream.resume_point() == before
-        stream.start_segment(3, "8:4", 0, "rotated")
-        stream.append(3, b"def")
-        stream.finish()
-        assert [(segment.source, segment.offset, segment.end) for segment in stream.record().segments] == [
-            ("8:1", 0, 3),
-            ("8:4", 3, 6),
-        ]
-
-
-@pytest.mark.parametrize(("reason", "lost"), [("gap", 5), ("gap", None), ("gap", 0), ("truncated", 5)])
-def test_another_run_keeps_a_gap_without_bytes(tmp_path, reason, lost):
-    with Store(tmp_path) as store:
-        stream = opened(store)
-        stream.append(0, b"abc")
-        stream.start_segment(3, "8:2", 7, reason, lost)
-
-        stream.begin_run("run-2")
-
-        assert stream.segments == 2
-        assert stream.resume_point().source == "8:2"
-
-
 @pytest.mark.parametrize(("rc", "state"), [("TIMEOUT", "dead"), ("TASK_ABORTED", "failed")])
 def test_a_stream_whose_run_ended_badly_can_be_continued(tmp_path, rc, state):
     with Store(tmp_path) as store:

@@ -57,22 +57,10 @@ def run_ended(known: Sidecar, end: int, rc: str, reason: str) -> Sidecar:
 
 def run_begun(known: Sidecar, run: str, start: int) -> Sidecar:
     """A run begins at offset *start*; one that still goes on is ended: its sender was restarted."""
-    known = _without_last_marks(run_ended(known, start, "", f"run {text(run, 'run')} took over"), start)
+    known = run_ended(known, start, "", f"run {text(run, 'run')} took over")
     runs = (*known.runs, Run(run, start, now()))
     dropped = max(0, len(runs) - MAX_RUNS)
     return replace(known, runs=runs[dropped:], runs_dropped=known.runs_dropped + dropped)
-
-
-def _without_last_marks(known: Sidecar, size: int) -> Sidecar:
-    """*known* without segments at its end, *size*, that have no bytes and tell of no loss.
-
-    Without bytes nothing but its name would say which file such a one was of; the segment before it is found by
-    content, and the new sender goes on from there.
-    """
-    segments = known.segments
-    while len(segments) > 1 and segments[-1].offset == size and segments[-1].lost == 0 and segments[-1].reason != "gap":
-        segments = (*segments[:-2], replace(segments[-2], end=None, digest=None))
-    return replace(known, segments=segments)
 
 
 def segment_closed(known: Sidecar, end: int, digest: str) -> Sidecar:
