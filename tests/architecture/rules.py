@@ -20,7 +20,7 @@ TIERS = (
     {"inbound"},
     {"sinks"},
     {"drain", "objects", "trace"},
-    {"protocol", "tail", "store"},
+    {"protocol", "tail", "store", "lines"},
     {"apis"},
     {"errors", "crash"},
 )
