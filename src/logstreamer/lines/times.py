@@ -105,7 +105,12 @@ def _iso(match: re.Match[bytes], zone: tzinfo) -> float | None:
         _seconds[key] = second
     if fraction is None or second is None:
         return second
-    return second + int(fraction[1:]) / 10 ** (len(fraction) - 1)
+    return second + _part(fraction)
+
+
+def _part(fraction: bytes) -> float:
+    """ ".25" or ",25" as 0.25."""
+    return float(b"." + fraction[1:])
 
 
 def _rare(line: bytes, zone: tzinfo, near: float | None) -> float | None:
@@ -131,7 +136,7 @@ def _of_parts(match: re.Match[bytes], zone: tzinfo, near: float | None) -> float
     clock = int(parts["day"]), int(parts["hour"]), int(parts["minute"]), int(parts["second"])
     zone = _zone(parts.get("zone"), zone)
     fraction, year = parts["fraction"], parts.get("year") or parts.get("early")
-    part = int(fraction[1:]) / 10 ** (len(fraction) - 1) if fraction else 0.0
+    part = _part(fraction) if fraction else 0.0
     if year:
         second = _second((int(year), month, *clock), zone)
     else:
