@@ -3,6 +3,9 @@ PYTHON ?= python3
 VENV ?= .venv
 BENCH_VENV ?= build/bench-venv
 BIN := $(VENV)/bin
+# Most tests wait for real processes and clocks, so one worker more than there are cores keeps the cores busy.
+JOBS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
+PYTEST = $(BIN)/pytest -n $(JOBS) --dist worksteal
 STAMP := $(VENV)/.installed
 BENCH_STAMP := $(BENCH_VENV)/.installed
 
@@ -27,10 +30,10 @@ demo: setup ## a receiver and three small training jobs; one is killed
 	@$(BIN)/logstreamer demo
 
 test: lint ## everything: format, lint, types and the whole test suite
-	$(BIN)/pytest
+	$(PYTEST)
 
 check: lint ## the same in under a minute, without the slow tests
-	$(BIN)/pytest -q -m "not slow"
+	$(PYTEST) -q -m "not slow"
 
 chaos: setup ## writers, rotators, networks and kills at random: MINUTES=30 SEED=... ROUND=seconds of each round
 	@$(BIN)/python -m tests.chaos --minutes $(or $(MINUTES),1) $(if $(SEED),--seed $(SEED)) --round $(or $(ROUND),60)

@@ -28,7 +28,7 @@ WRITER = """
     with Store(sys.argv[1]) as store:
         drive(store.open(*PLACE, key=KEY))
 """
-LINES = 150_000
+LINES = 60_000
 SWITCH = 700
 
 
