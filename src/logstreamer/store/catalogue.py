@@ -14,6 +14,7 @@ import msgspec
 
 from logstreamer.errors import StoreError
 from logstreamer.store import disk, history, layout, series, sidecar
+from logstreamer.store.arrivals import Arrivals, open_arrivals
 from logstreamer.store.follow import Reader
 from logstreamer.store.layout import Place, Root
 from logstreamer.store.record import StreamRecord
@@ -130,6 +131,16 @@ class Store:
     def reader(self, path: str) -> Reader:
         """Read the stored file at *path*, as `View.reader`."""
         return open_reader(self._root, path)
+
+    def arrivals(self, path: str) -> Arrivals:
+        """When the bytes at *path* came, as far as it is known; from any thread.
+
+        Raises:
+            NameRefused: no stream can lie there.
+        """
+        stream = self._shelf.open.get(path)
+        pending = stream.arrivals if stream is not None else ()
+        return open_arrivals(self._root, path, pending)
 
     def close(self) -> None:
         """Close every stream and let another receiver have the directory. A second call does nothing."""

@@ -1,6 +1,7 @@
 """Where a stream lies below the root, and how that place is reached without following anybody's link.
 
-`<root>/<site>/<job>/<name>` holds the bytes, `.<file>.logstreamer.json` beside it what is known about them, and
+`<root>/<site>/<job>/<name>` holds the bytes, `.<file>.logstreamer.json` beside it what is known about them,
+`.<file>.logstreamer.arrivals` when they came, and
 `<root>/.logstreamer/` the receiver's lock. Names are checked, never repaired: a repaired name could be somebody else's.
 """
 
@@ -28,6 +29,7 @@ MAX_DEPTH = 32
 
 OWN_DIRECTORY = ".logstreamer"
 _SIDECAR_SUFFIX = ".logstreamer.json"
+_ARRIVALS_SUFFIX = ".logstreamer.arrivals"
 _NUMBER_SPACE = 6  # "." and at most five digits
 
 # https://learn.microsoft.com/windows/win32/fileio/naming-a-file: reserved with any extension; a copy of the store must
@@ -106,6 +108,11 @@ class Place:
     def sidecar(self) -> str:
         """Name of the sidecar, in the same directory."""
         return f".{self.file}{_SIDECAR_SUFFIX}"
+
+    @property
+    def arrivals(self) -> str:
+        """Name of the file that says when its bytes came, in the same directory."""
+        return f".{self.file}{_ARRIVALS_SUFFIX}"
 
     def numbered(self, number: int) -> Place:
         """The place of the *number*-th stream of this name (>= 1); the first has no number."""

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from logstreamer.crash import reach
 from logstreamer.errors import DiskFull, FileChanged, OffsetMismatch, StoreError
 from logstreamer.store import disk, history, sidecar
+from logstreamer.store.arrivals import Arrival, ArrivalLog
 from logstreamer.store.data_file import DataFile, Fingerprint
 from logstreamer.store.digests import Digests
 from logstreamer.store.layout import Place, Root
@@ -72,6 +73,7 @@ class StreamFile:
         self._closed = False
         self._data = DataFile(shelf.root, place, shelf.descriptors)
         self._digests = Digests(self._data.read)
+        self._arrivals = ArrivalLog(shelf.root, place)
         self._watch()
 
     @property
@@ -98,6 +100,11 @@ class StreamFile:
     def finished(self) -> bool:
         """Whether the stream has ended for good."""
         return self._known.finished is not None
+
+    @property
+    def arrivals(self) -> tuple[Arrival, ...]:
+        """The latest arrivals, those that are in no file yet; from any thread."""
+        return self._arrivals.pending
 
     def record(self) -> StreamRecord:
         """What is known now, the state included."""
@@ -192,6 +199,7 @@ class StreamFile:
             self._note(error)
             raise
         self._digests.update(offset, payload)
+        self._arrivals.note(self._data.modified, offset)
         return self._data.size
 
     def sync(self) -> None:
@@ -271,6 +279,7 @@ class StreamFile:
         """
         if self._closed:
             return
+        self._arrivals.flush()
         try:
             if not self.finished:
                 if self._shelf.fsync:

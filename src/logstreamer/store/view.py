@@ -12,6 +12,7 @@ from typing import Protocol, Self
 import msgspec
 
 from logstreamer.store import disk, history, layout, sidecar
+from logstreamer.store.arrivals import Arrivals, open_arrivals
 from logstreamer.store.follow import Reader
 from logstreamer.store.layout import Place, Root
 from logstreamer.store.record import StreamRecord
@@ -173,6 +174,10 @@ class View:
     def reader(self, path: str) -> Reader:
         """As `open_reader`."""
         return open_reader(self._root, path)
+
+    def arrivals(self, path: str) -> Arrivals:
+        """When the bytes at *path* came, as far as it is known and written; as `open_arrivals`."""
+        return open_arrivals(self._root, path)
 
     def close(self) -> None:
         """Give the directory back."""
