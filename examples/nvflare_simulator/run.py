@@ -103,9 +103,8 @@ def written(workspace: Path) -> int:
 
 def stored(dest: Path) -> int:
     """Bytes of their copies now."""
-    return sum(
-        path.stat().st_size for site in SITES for path in (dest / site / JOB).glob("[!.]*log*") if path.is_file()
-    )
+    copies = (path for site in SITES for path in (dest / site / JOB).glob("*log*") if path.is_file())
+    return sum(path.stat().st_size for path in copies if not path.name.startswith("."))
 
 
 def compare(workspace: Path, dest: Path) -> int:
