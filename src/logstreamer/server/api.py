@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 
 import msgspec
-from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
-from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
+from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.routing import BaseRoute, Route
 
-from logstreamer.errors import StoreError
+from logstreamer.server.answers import SAFE, answer, trouble
 from logstreamer.server.auth import Guard
 from logstreamer.server.board import Board
-from logstreamer.server.ranges import Unsatisfiable, parse_range
+from logstreamer.server.files import Files
 from logstreamer.server.status import StreamStatus
-from logstreamer.store.follow import Reader
+from logstreamer.store.sidecar import now
 from logstreamer.store_sink import Stored
 
 PING_SECONDS = 10.0
 """Most silence in the stream of events, so that a lost connection shows."""
 
-BLOCK = 256 << 10
-_SAFE = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+Part = Callable[[Request, StreamStatus], Awaitable[Response]]
 
 
 class Api:
@@ -37,6 +35,8 @@ class Api:
         self._board = board
         self._token = token
         self._instance = instance
+        files = Files(stored.store)
+        self._parts: dict[str, Part] = {"bytes": files.bytes, "lines": files.lines, "at": files.at}
 
     def routes(self) -> list[BaseRoute]:
         """What `WebSocketEngine.serve` takes."""
@@ -56,67 +56,42 @@ class Api:
 
     async def healthz(self, request: Request) -> Response:
         """Alive; says which life of the receiver this is."""
-        return JSONResponse({"status": "ok", "instance": self._instance}, headers=_SAFE)
+        return answer({"status": "ok", "instance": self._instance})
 
     async def readyz(self, request: Request) -> Response:
         """Whether what should move does: 200, or 503 with the reasons. Names no stream."""
         reasons = self._board.reasons()
         status = "not ready" if reasons else "ready"
         body = {"status": status, "instance": self._instance, "reasons": reasons}
-        return _json(body, 503 if reasons else 200)
+        return answer(body, 503 if reasons else 200)
 
     async def overview(self, request: Request) -> Response:
         """Every stream in plain words, for who opens the receiver's URL in a browser."""
         lines = [f"{one.state:<10} {one.size:>15}  {one.path!r}\n" for one in await self._board.all()]
-        return PlainTextResponse("".join(lines) or "no streams yet\n", headers=_SAFE)
+        return PlainTextResponse("".join(lines) or "no streams yet\n", headers=SAFE)
 
     async def streams(self, request: Request) -> Response:
         """Every stream with its state."""
-        return _json({"streams": await self._board.all()})
+        return answer({"streams": await self._board.all(), "now": now()})
 
     async def stream(self, request: Request) -> Response:
-        """One stream at .../SITE/JOB/FILE, or its bytes at .../SITE/JOB/FILE/bytes.
+        """One stream at .../SITE/JOB/FILE; its /bytes, its /lines, and where it was /at a time.
 
         A stored file is never also a directory, so a file that is itself called "bytes" stays in reach.
         """
         path = request.path_params["path"]
+        stored, _, last = path.rpartition("/")
+        ask = self._parts.get(last)
+        if ask is not None and (status := await self._board.one(stored)) is not None:
+            return await ask(request, status)
         status = await self._board.one(path)
         if status is not None:
-            return _json(status)
-        stored, _, last = path.rpartition("/")
-        if last == "bytes" and (status := await self._board.one(stored)) is not None:
-            return await self._bytes(request, status)
-        return JSONResponse({"error": f"no stream is stored at {path}"}, 404, _SAFE)
-
-    async def _bytes(self, request: Request, status: StreamStatus) -> Response:
-        try:
-            reader = await run_in_threadpool(self._stored.store.reader, status.path)
-        except StoreError as error:
-            return JSONResponse({"error": str(error)}, 404, _SAFE)
-        size = reader.size()
-        etag = f'"{status.digest}"' if status.digest else f'"{status.created}-{size:x}"'
-        headers = {**_SAFE, "Accept-Ranges": "bytes", "ETag": etag, "Content-Type": "application/octet-stream"}
-        whole = request.headers.get("if-range", etag) != etag
-        try:
-            part = None if whole else parse_range(request.headers.get("range", ""), size)
-        except Unsatisfiable:
-            reader.close()
-            return Response(status_code=416, headers={**headers, "Content-Range": f"bytes */{size}"})
-        if part is None and request.headers.get("if-none-match") == etag:
-            reader.close()
-            return Response(status_code=304, headers=headers)
-        start, end = part or (0, size)
-        headers["Content-Length"] = str(end - start)
-        if part is not None:
-            headers["Content-Range"] = f"bytes {start}-{end - 1}/{size}"
-        if request.method == "HEAD":
-            reader.close()
-            return Response(status_code=206 if part else 200, headers=headers)
-        return StreamingResponse(_read(reader, start, end), 206 if part else 200, headers)
+            return answer(status)
+        return trouble(404, f"no stream is stored at {path}")
 
     async def events(self, request: Request) -> Response:
         """Server-Sent Events: `streams` with every stream at first, and then with those that changed."""
-        headers = {**_SAFE, "X-Accel-Buffering": "no"}
+        headers = {**SAFE, "X-Accel-Buffering": "no"}
         return StreamingResponse(self._events(), 200, headers, media_type="text/event-stream")
 
     async def _events(self) -> AsyncIterator[bytes]:
@@ -133,20 +108,3 @@ class Api:
 def _event(statuses: list[StreamStatus]) -> bytes:
     data = msgspec.json.encode({"streams": [status.brief() for status in statuses]})
     return b"event: streams\ndata: " + data + b"\n\n"
-
-
-def _json(value: object, code: int = 200) -> Response:
-    return Response(msgspec.json.encode(value), code, media_type="application/json", headers=_SAFE)
-
-
-async def _read(reader: Reader, start: int, end: int) -> AsyncIterator[bytes]:
-    """The bytes [start, end) as they are read by a worker thread: a slow client slows nobody else."""
-    try:
-        while start < end:
-            block = await run_in_threadpool(reader.read, start, min(BLOCK, end - start))
-            if not block:
-                raise StoreError(f"a stored file became shorter than {end} bytes")
-            yield block
-            start += len(block)
-    finally:
-        reader.close()

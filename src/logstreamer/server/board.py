@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import msgspec
 
 from logstreamer.engines.base import BaseEngine
+from logstreamer.errors import StoreError
 from logstreamer.inbound import Inbound
 from logstreamer.protocol.frames import StreamKey
+from logstreamer.server.last_lines import last_line
 from logstreamer.server.meter import Meter
 from logstreamer.server.states import Health, Pulse, State, is_full, judge
 from logstreamer.server.status import StreamStatus
@@ -24,6 +28,9 @@ TICK_SECONDS = 1.0
 NEWS_SECONDS = 0.1
 """Least time between two rounds of news: what changes more often is told once."""
 
+LAST_LINE_SECONDS = 1.0
+"""Least time between two looks at the end of one file."""
+
 SCAN_SHARE = 10
 """A look at the whole directory is not repeated before this many times what the last one took."""
 
@@ -37,6 +44,8 @@ class _Entry:
     key: StreamKey | None
     meter: Meter = field(default_factory=Meter)
     told: tuple[State, int] | None = None
+    last_line: str = ""
+    last_line_of: tuple[int, float] = (0, float("-inf"))  # the size of the file then, and when that was
 
 
 class Watcher:
@@ -113,6 +122,7 @@ class Board:
     async def all(self) -> list[StreamStatus]:
         """Every stream, by path, as it is now."""
         await self._scan()
+        await self._read_last_lines(self._entries)
         return [self._status(entry) for _, entry in sorted(self._entries.items())]
 
     async def one(self, path: str) -> StreamStatus | None:
@@ -121,7 +131,10 @@ class Board:
         if entry is None or self._stored.record(path) is None:
             await self._scan()
             entry = self._entries.get(path)
-        return self._status(entry) if entry is not None else None
+        if entry is None:
+            return None
+        await self._read_last_lines([path])
+        return self._status(entry)
 
     def some(self, paths: set[str]) -> list[StreamStatus]:
         """Those of *paths* that are known, as they are now."""
@@ -162,10 +175,29 @@ class Board:
         for record in records:
             self._entries[record.path] = _renewed(before.get(record.path), record)
 
+    async def _read_last_lines(self, paths: Iterable[str]) -> None:
+        """Look at the ends of those files that have grown, each at most once a second."""
+        due = [self._entries[path] for path in paths if path in self._entries and self._is_due(self._entries[path])]
+        if due:
+            await asyncio.get_running_loop().run_in_executor(None, self._read_last_lines_of, due, self._now())
+
+    def _is_due(self, entry: _Entry) -> bool:
+        size, when = entry.last_line_of
+        return self._record(entry).size != size and self._now() - when >= LAST_LINE_SECONDS
+
+    def _read_last_lines_of(self, entries: Iterable[_Entry], now: float) -> None:
+        for entry in entries:
+            with contextlib.suppress(StoreError), self._view.reader(entry.record.path) as reader:
+                entry.last_line_of = (reader.size(), now)
+                entry.last_line = last_line(reader)
+
     def _status(self, entry: _Entry) -> StreamStatus:
         health = self._health(entry)
         return StreamStatus.join(
-            self._record(entry), health, entry.meter.rate() if health.last_beat is not None else 0.0
+            self._record(entry),
+            health,
+            entry.meter.rate() if health.last_beat is not None else 0.0,
+            entry.last_line,
         )
 
     def _record(self, entry: _Entry) -> StreamRecord:
@@ -203,6 +235,8 @@ class Board:
             dirty, self._dirty = self._dirty, set()
             if any(path not in self._entries or self._stored.record(path) is None for path in dirty):
                 await self._scan()
+            if self._watchers:
+                await self._read_last_lines(dirty)
             for watcher in self._watchers:
                 watcher.tell(dirty)
             await asyncio.sleep(NEWS_SECONDS)

@@ -16,6 +16,7 @@ class StreamStatus(StreamRecord, frozen=True, kw_only=True):
         reach: how far the sender's file reaches, in bytes of the stream.
         behind: bytes known to exist at the site and not stored yet.
         rate: bytes a second, over the last seconds.
+        last_line: the text of the last line, at most 200 characters; up to a second old.
     """
 
     last_data: float | None = None
@@ -23,9 +24,10 @@ class StreamStatus(StreamRecord, frozen=True, kw_only=True):
     reach: int = 0
     behind: int = 0
     rate: float = 0.0
+    last_line: str = ""
 
     @classmethod
-    def join(cls, record: StreamRecord, health: Health, rate: float = 0.0) -> StreamStatus:
+    def join(cls, record: StreamRecord, health: Health, rate: float = 0.0, last_line: str = "") -> StreamStatus:
         """*record* with *health* in the place of the state on disk."""
         known = {name: getattr(record, name) for name in StreamRecord.__struct_fields__}
         known.update(state=health.state.value, state_detail=health.detail)
@@ -36,6 +38,7 @@ class StreamStatus(StreamRecord, frozen=True, kw_only=True):
             reach=health.reach,
             behind=health.behind,
             rate=round(rate, 1),
+            last_line=last_line,
         )
 
     def brief(self) -> StreamStatus:
