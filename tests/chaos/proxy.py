@@ -77,6 +77,7 @@ class Link:
         self._timers: set[asyncio.TimerHandle] = set()
         self._open = {"up": asyncio.Event(), "down": asyncio.Event()}
         self._refusing = False
+        self._swallowing: set[str] = set()  # sides; what was swallowed never comes, so a cut has to follow
         self._delay = 0.0
         self._rate = 0
         self._budget: dict[str, int | None] = {"up": None, "down": None}
@@ -126,6 +127,8 @@ class Link:
                 self._later(fault.seconds, self._accept_again)
             case "half_open":
                 self._halve(fault)
+            case "swallow":
+                self._swallowing.add(fault.side)
             case other:
                 raise ValueError(other)
 
@@ -137,6 +140,7 @@ class Link:
         self._no_delay()
         self._no_throttle()
         self._accept_again()
+        self._swallowing.clear()
         self._budget = {"up": None, "down": None}
         for gate in self._open.values():
             gate.set()
@@ -193,6 +197,8 @@ class Link:
     async def _carry(self, pair: _Pair, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, side: str) -> None:
         with contextlib.suppress(OSError):
             while data := await reader.read(_PIECE):
+                if side in self._swallowing:
+                    continue
                 await self._open[side].wait()
                 if self._delay:
                     await asyncio.sleep(self._delay)  # the link's own latency

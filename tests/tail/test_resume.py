@@ -9,8 +9,8 @@ from collections.abc import Callable
 
 import pytest
 
-from logstreamer.tail import Fingerprint, ResumePoint
-from tail.tailing import Log, Reading
+from logstreamer.tail import Fingerprint, ResumePoint, SegmentStart
+from tail.tailing import GRACE, Log, Reading
 
 Follow = Callable[..., Reading]
 
@@ -163,7 +163,7 @@ def test_nothing_goes_on_is_a_gap_of_unknown_size_and_the_current_file(log: Log,
 
     assert after.data == new
     assert (after.reasons, after.lost) == (["gap"], [None])
-    assert point.source in after.segments[0].detail
+    assert point.source.partition(":")[0] in after.segments[0].detail
 
 
 def test_a_gap_comes_out_even_when_no_byte_follows(log: Log, follow: Follow):
@@ -206,7 +206,8 @@ def test_resume_at_the_end_of_a_rotated_file(log: Log, follow: Follow):
 
 
 @pytest.mark.parametrize("same_name", [True, False])
-def test_resume_of_a_segment_without_bytes_goes_by_its_name(log: Log, follow: Follow, same_name: bool):
+def test_a_mark_that_shows_no_text_leaves_a_doubt(log: Log, follow: Follow, same_name: bool):
+    """A file of that name may be another one, or may have been written and emptied since."""
     text = log.append(3)
     st = log.path.stat()
     nothing = Fingerprint.of(b"")
@@ -216,7 +217,45 @@ def test_resume_of_a_segment_without_bytes_goes_by_its_name(log: Log, follow: Fo
     after.settle()
 
     assert after.data == text
-    assert after.reasons == ([] if same_name else ["gap"])
+    assert (after.reasons, after.lost) == (["gap"], [None])
+
+
+@pytest.mark.parametrize(
+    "source", ["1-1:9999.0.0." + "0" * 24, "1-1:3.1.2." + "0" * 24, "1-1:3.3.65." + "0" * 24, "", ":"]
+)
+def test_a_mark_that_makes_no_sense_is_one_that_is_not_found(log: Log, follow: Follow, source: str):
+    """It comes back from the receiver, who may say anything."""
+    text = log.append(3)
+    nothing = Fingerprint.of(b"")
+
+    after = follow(resume=ResumePoint(source, 0, 0, nothing, nothing))
+    after.settle()
+
+    assert after.data == text
+    assert (after.reasons, after.lost) == (["gap"], [None])
+    assert after.follower.trouble is None
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+def test_a_mark_made_while_the_file_was_empty(log: Log, follow: Follow, restarted: bool):
+    """A sender that lives has had the file in its hands since; one that was restarted cannot know."""
+    log.append(3)
+    reading = follow(limit=13)
+    reading.read(2)
+    log.truncate()
+    reading.step()
+    assert isinstance(reading.items[-1], SegmentStart)
+    point = reading.resume_point()
+    text = log.append(3)
+    if not restarted:
+        after = follow(resume=point, follower=reading.follower)
+    else:
+        reading.close()
+        after = follow(resume=point)
+    after.settle()
+
+    assert after.data == text
+    assert after.lost == ([None] if restarted else [])
 
 
 def test_equal_files_are_told_apart_by_name(log: Log, follow: Follow):
@@ -313,3 +352,50 @@ def test_what_is_held_is_read_though_its_file_was_compressed_or_deleted_since(lo
 
     assert held + resumed.data == text
     assert resumed.lost == []
+
+
+@pytest.mark.parametrize("how", ["rotate", "copytruncate", "compress", "copytruncate and compress"])
+def test_resumes_in_a_file_of_which_only_the_segment_mark_arrived(log: Log, follow: Follow, how: str):
+    """The sender was killed between a mark and its first byte; the file it named is called otherwise by now."""
+    log.append(50)
+    reading = follow()
+    reading.settle()
+    log.rotate()
+    wanted = log.append(20)
+    reading.poll()
+    reading.poll(2 * GRACE)
+    reading.read(1)
+    assert reading.reasons == ["start", "rotated"]
+    assert isinstance(reading.items[-1], SegmentStart)
+    point = reading.resume_point()
+    reading.close()
+    wanted += log.append(10)
+    log.copytruncate() if how.startswith("copytruncate") else log.rotate()
+    if how.endswith("compress"):
+        log.compress(1)
+    wanted += log.append(30)
+
+    after = follow(resume=point)
+    after.settle()
+
+    assert after.data == wanted
+    assert after.lost == []
+
+
+def test_truncated_between_the_last_look_and_the_placing(log: Log, follow: Follow):
+    """Its copy is a sibling newer than what the receiver holds, and is not read twice for that."""
+    log.append(3)
+    log.rotate()
+    text = log.append(5)
+    held, point = read_partly(log, follow)
+    log.rotate()
+    text += log.append(5)
+    after = follow()
+    log.copytruncate()
+    text += log.append(5)
+
+    late = follow(resume=point, follower=after.follower)
+    late.settle()
+
+    assert held + late.data == text
+    assert late.lost == []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -540,6 +541,61 @@ def test_t07_truncated_again_while_the_copies_are_listed(log: Log, follow: Follo
 
     monkeypatch.setattr(Past, "list_all", truncate_then_list)
     reading.poll()
+    reading.settle()
+
+    assert reading.data == text
+    assert reading.lost == []
+
+
+@pytest.mark.parametrize("size", [100, 1500, 5000])
+@pytest.mark.parametrize("lines", [(1, 1, 1), (3, 1, 2), (1, 2, 3)])
+def test_t08_only_the_identical_first_bytes_were_seen_of_a_file_truncated_many_times(
+    log: Log, follow: Follow, size: int, lines: tuple[int, ...]
+):
+    """Every copy agrees with what was seen: the oldest is of that file, the others of its successors."""
+    header = b"#" * size
+    log.write(header)
+    text = header
+    reading = follow()
+    for number, count in enumerate(lines):
+        if number:
+            log.write(header)
+            text += header
+        text += log.append(count)
+        log.copytruncate()
+    reading.poll()
+    log.write(header)
+    text += header + log.append(1)
+
+    reading.settle()
+
+    assert reading.data == text
+    assert reading.lost == []
+
+
+@pytest.mark.parametrize("name", ["open_news", "open_news_before"])
+@pytest.mark.parametrize("times", [1, 2, 3, 7])
+def test_t07_truncated_again_after_the_siblings_were_listed(
+    log: Log, follow: Follow, monkeypatch: pytest.MonkeyPatch, name: str, times: int
+):
+    """What the file held before they were listed is remembered, so that the copy made afterwards is missed."""
+    text = log.append(5)
+    reading = follow()
+    reading.step()
+    log.rotate() if name == "open_news" else log.copytruncate()
+    text += log.append(5)
+    original, left = getattr(Past, name), list(range(times))
+
+    def then_truncate(past: Past, *arguments: Any) -> Any:
+        nonlocal text
+        result = original(past, *arguments)
+        if left:
+            left.pop()
+            log.copytruncate()
+            text += log.append(5)
+        return result
+
+    monkeypatch.setattr(Past, name, then_truncate)
     reading.settle()
 
     assert reading.data == text

@@ -198,9 +198,10 @@ class Cursor:
 
     def _take_due(self) -> SegmentStart | None:
         due, self._due, self._urgent, self._begun = self._due, None, False, True
-        if due is not None:
-            logger.info("segment %s from byte %d: %s %s", due.source, due.source_offset, due.reason, due.detail)
-        return due
+        if due is None or self.source is None:
+            return None
+        logger.info("segment %s from byte %d: %s %s", due.source, due.source_offset, due.reason, due.detail)
+        return replace(due, source=str(self.source.make_token()))
 
 
 def _with_loss(opening: SegmentStart, lost: int, fate: str) -> SegmentStart:

@@ -10,15 +10,17 @@ from dataclasses import replace
 from logstreamer.tail.chain import HoldBudget, SourceChain
 from logstreamer.tail.content import Content, Look, NotAFile, check_regular, look_of, open_content
 from logstreamer.tail.cursor import Cursor
-from logstreamer.tail.identity import FileId
+from logstreamer.tail.identity import FileId, Token
 from logstreamer.tail.locate import Find, Past, close_all, find_copy
-from logstreamer.tail.resume import find_resumed
+from logstreamer.tail.resume import Resumed, find_resumed
+from logstreamer.tail.siblings import Sibling
 from logstreamer.tail.source import Change, Source, lost_source, opening_of
 from logstreamer.tail.types import ResumePoint
 
 logger = logging.getLogger(__name__)
 
 _DEFAULT_HOLD = HoldBudget()
+_MOST_LOOKS = 3
 
 
 class Follower:
@@ -150,17 +152,18 @@ class Follower:
     def _discover(self, now: float, known: bool) -> None:
         """The path names another file: add it, and, unless the siblings are *known*, those that it named in between."""
         self._check_left(now)
-        content = open_content(self.path)
+        # Remembered before the siblings are listed: a truncation after that shows, and its copy is news then.
+        at_path = _opened(self.path, now)
         if known:
-            self._extend([self._node_at_path(content, now)], now)
+            self._extend([self._placed(at_path)], now)
             return
         try:
-            listing, finds = self._past.open_news(self._chain.newest, self._held(), content.id)
+            listing, finds = self._past.open_news(self._chain.newest, self._held(), at_path.id)
         except BaseException:
-            content.close()
+            at_path.close()
             raise
-        before, after = _around(finds, content.id)
-        self._extend([*self._nodes(before, now), self._node_at_path(content, now), *self._nodes(after, now)], now)
+        before, after = _around(finds, at_path.id)
+        self._extend([*self._nodes(before, now), self._placed(at_path), *self._nodes(after, now)], now)
         self._past.accept(listing)
         self._collect()
 
@@ -193,24 +196,36 @@ class Follower:
         if source.end is not None:
             source.abandon("changed after it was rotated away")
             return
-        listing, finds = self._past.open_news_before(source, self._held())
+        successor, listing, finds = self._look_before(source, now)
         if not certain:
             finds = self._past.without_copies(finds, source)
         if certain or finds:
             source.written = source.written if certain else 0
-            self._succeed(source, finds, now)
+            self._succeed(source, successor, finds, now)
             self._collect()
         self._past.accept(listing)
 
-    def _succeed(self, source: Source, finds: list[Find], now: float) -> None:
+    def _look_before(self, source: Source, now: float) -> tuple[Source, list[Sibling], list[Find]]:
+        """What the file of *source* holds now, as its successor, and the siblings that are older than that."""
+        content = source.content
+        assert content is not None
+        for attempt in range(_MOST_LOOKS):
+            # First the text, then the siblings: a truncation between the two shows at the next look.
+            successor = Source(content, opening_of(content, 0, "truncated"), now)
+            listing, finds = self._past.open_news_before(source, successor.look, self._held())
+            if attempt == _MOST_LOOKS - 1 or successor.holds_on():
+                break
+            close_all(finds)
+        return successor, listing, finds
+
+    def _succeed(self, source: Source, successor: Source, finds: list[Find], now: float) -> None:
         index = find_copy(finds, source.trail)
-        content = source.hand_over()
-        successor = Source(content, opening_of(content, 0, "truncated"), now)
+        source.hand_over()
         successor.left_at = source.left_at
         rest = finds
         if index is not None and (copy := finds[index].content) is not None:
             source.adopt(copy)
-            rest = self._past.without_more_of(source, finds, index)
+            rest = self._past.without_more_of(copy, finds, index)
         nodes = self._nodes(rest, now, [successor, *self._held()], by_rename=False)
         self._chain.insert(source, [*nodes, successor])
         logger.info("%s: truncated, %s", self.path, source.fate or "the rest is in a copy")
@@ -238,17 +253,15 @@ class Follower:
         source.leave(now)
         return source
 
-    def _node_at_path(self, content: Content, now: float) -> Source:
-        """A node for the file at the path; one that it named before goes on where it was left."""
-        start, trail = 0, None
-        earlier = next((s for s in reversed(self._held()) if s.id == content.id), None)
+    def _placed(self, source: Source) -> Source:
+        """The file at the path as a node; one that it named before goes on where it was left."""
+        assert source.content is not None
+        earlier = next((s for s in reversed(self._held()) if s.id == source.id), None)
         if earlier is not None:
             earlier.seal()
-            start, trail = earlier.readable, earlier.trail
-        elif (done := self._past.find_finished(content)) is not None:
-            start, trail = done.end, done.trail
-        source = Source(content, opening_of(content, start, "rotated"), now)
-        source.trail = trail or source.trail
+            source.go_on(earlier.readable, earlier.trail)
+        elif (done := self._past.find_finished(source.content)) is not None:
+            source.go_on(done.end, done.trail)
         return source
 
     # --- sources that the path no longer names
@@ -324,18 +337,41 @@ class Follower:
     def _place_resumed(self, cursor: Cursor, now: float) -> bool:
         assert cursor.resume is not None
         resumed = find_resumed(cursor.resume, self._held(), self._past, now)
-        first = self._chain.first
+        first, prior = self._chain.first, resumed.prior if resumed is not None else []
+        try:
+            # If not, what was found may be a copy of it, which the next look sorts in.
+            settled = self._newest_holds_on()
+        except OSError:
+            settled = False
+        if not settled:
+            for source in prior:
+                source.close()
+            self.wake()
+            return False
         if resumed is not None:
-            if resumed.prior:
-                self._chain.prepend(resumed.prior, resumed.link or first)
-            cursor.enter(resumed.source, cursor.resume.position, None)
+            if prior:
+                self._chain.prepend(prior, resumed.link or first)
+            self._enter_resumed(cursor, resumed)
             return True
         if first is None:
             return False
-        detail = f"nothing goes on at byte {cursor.resume.position} of source {cursor.resume.source}"
+        detail = f"nothing goes on at byte {cursor.resume.position} of source {Token.read(cursor.resume.source).name}"
         opening = replace(first.opening, reason="gap", lost=None, detail=detail)
         cursor.enter(first, first.start, opening)
         return True
+
+    def _newest_holds_on(self) -> bool:
+        """Whether the file at the path was not truncated since the last look."""
+        newest = self._chain.newest
+        return newest is None or newest.content is None or newest.end is not None or newest.holds_on()
+
+    def _enter_resumed(self, cursor: Cursor, resumed: Resumed) -> None:
+        assert cursor.resume is not None
+        position, opening = cursor.resume.position, None
+        if not resumed.certain:
+            detail = "the file was empty when this began, and may have been written and emptied since"
+            opening = replace(resumed.source.opening, source_offset=position, reason="gap", lost=None, detail=detail)
+        cursor.enter(resumed.source, position, opening)
 
     def _collect(self) -> None:
         for source in self._chain.take_unneeded():
@@ -361,7 +397,16 @@ class Follower:
             logger.log(level, "%s: %s; will look again", self.path, trouble)
 
 
-def _around(finds: list[Find], at_path: FileId) -> tuple[list[Find], list[Find]]:
+def _opened(path: str, now: float) -> Source:
+    content = open_content(path)
+    try:
+        return Source(content, opening_of(content, 0, "rotated"), now)
+    except BaseException:
+        content.close()
+        raise
+
+
+def _around(finds: list[Find], at_path: FileId | None) -> tuple[list[Find], list[Find]]:
     """Split *finds* at the file that the path named when it was opened; it may have been rotated since."""
     for index, find in enumerate(finds):
         if find.sibling.id == at_path:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
+import re
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -11,6 +14,8 @@ ReadAt = Callable[[int, int], bytes]
 """(offset, size) -> at most size bytes from offset; b"" at the end. Raises OSError."""
 
 _MOST_MARKS = 32
+_DIGEST = 24
+_TOKEN = re.compile(rf"([0-9a-f]+-[0-9a-f]+):(\d{{1,4}})\.(\d{{1,19}})\.(\d{{1,2}})\.([0-9a-f]{{{_DIGEST}}})")
 
 
 class FileId(NamedTuple):
@@ -70,6 +75,60 @@ class Trail:
         inside = [mark for mark in self.marks if mark[0] <= size]
         # Logs may begin alike: a head proves a text that is no longer than it.
         return _stands(read, *inside[-1]) if inside else size <= len(head)
+
+
+class Token(NamedTuple):
+    """What a segment mark says of its file, so that it is found again though not one byte arrived behind the mark.
+
+    Its text, `NAME:HEAD.POSITION.ANCHOR.DIGEST`, is `SegmentStart.source`: SHA-256, cut short, of the first HEAD bytes
+    and of ANCHOR bytes before POSITION, as far as they had been seen. Where nothing had been, DIGEST is random, and
+    only the process that made it can know the file again.
+
+    Args:
+        name: device and inode; "" for a text that is no token.
+    """
+
+    name: str
+    head: int
+    position: int
+    anchor: int
+    digest: str
+
+    @classmethod
+    def of(cls, name: str, trail: Trail) -> Token:
+        """For the file *name* of which *trail* is remembered."""
+        if not trail.head:
+            return cls(name, 0, 0, 0, os.urandom(_DIGEST // 2).hex())
+        position, anchor = trail.marks[-1] if trail.marks else (len(trail.head), b"")
+        return cls(name, len(trail.head), position, len(anchor), _digest_of(trail.head, anchor))
+
+    @classmethod
+    def read(cls, text: str) -> Token:
+        """Take the text of a mark apart; one that is none, as of an older sender, is a name that shows nothing."""
+        match = _TOKEN.fullmatch(text)
+        if match is None:
+            return cls(text, 0, 0, 0, "")
+        token = cls(match[1], int(match[2]), int(match[3]), int(match[4]), match[5])
+        sound = token.head <= HEAD_SIZE and token.anchor <= min(token.position, ANCHOR_SIZE)
+        return token if sound else cls(token.name, 0, 0, 0, "")
+
+    def __str__(self) -> str:
+        return f"{self.name}:{self.head}.{self.position}.{self.anchor}.{self.digest}"
+
+    @property
+    def shows_text(self) -> bool:
+        """Whether the file can be known again by its content."""
+        return self.head > 0
+
+    def fits(self, read: ReadAt, size: int) -> bool:
+        """Whether a text of *size* bytes is the one of the mark, grown or not; it has to show text."""
+        if size < max(self.head, self.position):
+            return False
+        return _digest_of(read(0, self.head), read(self.position - self.anchor, self.anchor)) == self.digest
+
+
+def _digest_of(head: bytes, anchor: bytes) -> str:
+    return hashlib.sha256(head + anchor).hexdigest()[:_DIGEST]
 
 
 def _stands(read: ReadAt, position: int, anchor: bytes) -> bool:

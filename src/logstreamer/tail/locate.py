@@ -12,7 +12,6 @@ from logstreamer.tail.content import UNPACKERS, Content, Look, open_content
 from logstreamer.tail.identity import FileId, Trail, same_text
 from logstreamer.tail.siblings import Sibling, list_siblings, name_matcher
 from logstreamer.tail.source import Source
-from logstreamer.tail.types import ANCHOR_SIZE
 
 _EVIDENCE = 4096
 """Bytes: a shorter text that agrees with another in head and mark may be a file of its own (constant header)."""
@@ -115,21 +114,14 @@ class Past:
         """
         return self._open(lambda listing: self._select(listing, newest, held, at_path))
 
-    def open_news_before(self, source: Source, held: list[Source]) -> tuple[list[Sibling], list[Find]]:
-        """As `open_news`, of those older than what the file of *source* holds now; newer news are not listed.
+    def open_news_before(self, source: Source, look: Look, held: list[Source]) -> tuple[list[Sibling], list[Find]]:
+        """As `open_news`, of those older than what the file of *source* holds by *look*; newer news are not listed.
 
         Nor are copies just being made of it: they will be news when it is truncated.
         """
         content = source.content
         assert content is not None
-        for attempt in range(_MOST_LISTINGS):
-            look = content.look()
-            last = _last_bytes(content, look.size)
-            listing, finds = self._open_older(content, look, source, held)
-            # Truncated again while we listed: what was copied then belongs behind what we know of.
-            if attempt == _MOST_LISTINGS - 1 or _last_bytes(content, look.size) == last:
-                break
-            close_all(finds)
+        listing, finds = self._open_older(content, look, source, held)
         # Within one tick of the clock a copy is no newer than what it was made of.
         older = _keep(finds, lambda find: find.sibling.mtime_ns != look.mtime_ns or not _is_begun_copy(find, content))
         begun = {find.sibling.id for find in finds if find not in older}
@@ -230,11 +222,11 @@ class Past:
         """Those of *finds* that are neither empty nor copies of what *source* holds now; the others are closed."""
         return _keep(finds, lambda find: not _holds_same(find, source))
 
-    def without_more_of(self, source: Source, finds: list[Find], index: int) -> list[Find]:
-        """What follows the copy of *source* at *index*; older ones and further copies are closed."""
+    def without_more_of(self, copy: Content, finds: list[Find], index: int) -> list[Find]:
+        """What follows *copy*, of a source, at *index*; older ones and further copies are closed."""
         later = finds[index + 1 :]
         close_all(finds[:index])
-        return _keep(later, lambda find: not _continues_trail(find, source))
+        return _keep(later, lambda find: find.content is None or not _more_of(find.content, copy))
 
 
 def _keep(finds: list[Find], wanted: Callable[[Find], bool]) -> list[Find]:
@@ -250,22 +242,11 @@ def _holds_same(find: Find, source: Source) -> bool:
     return size == 0 or same_text(find.content.read, size, source.content.read, source.look.size)
 
 
-def _last_bytes(content: Content, size: int) -> bytes:
-    """What stands before *size*; for 0 what follows it, which is nothing while the file is empty."""
-    start = max(0, size - ANCHOR_SIZE)
-    return content.read(start, max(1, size - start))
-
-
 def _is_begun_copy(find: Find, content: Content) -> bool:
     if find.content is None:
         return False
     size, whole = find.content.look().size, content.look().size
     return size == 0 or (size <= whole and same_text(find.content.read, size, content.read, whole))
-
-
-def _continues_trail(find: Find, source: Source) -> bool:
-    content = find.content
-    return content is not None and _agrees(content, content.look().size, source.trail, source.written)
 
 
 def _agrees(content: Content, size: int, trail: Trail, end: int) -> bool:
@@ -324,12 +305,23 @@ def close_all(finds: Iterable[Find]) -> None:
 
 
 def find_copy(finds: list[Find], trail: Trail) -> int | None:
-    """Index of the file that holds a truncated source's text, the longest if there are several; None: there is none."""
-    best, best_size = None, -1
+    """Index of the file that holds a truncated source's text; None: there is none.
+
+    Logs may begin alike, so copies of later texts may agree with what was seen: it is the oldest of those that do, or
+    a longer copy of the same text.
+    """
+    best: int | None = None
     for index, find in enumerate(finds):
-        if find.content is None:
+        content = find.content
+        if content is None or not trail.agrees(content.read, content.look().size):
             continue
-        size = find.content.look().size
-        if size >= best_size and trail.agrees(find.content.read, size):
-            best, best_size = index, size
+        chosen = finds[best].content if best is not None else None
+        if chosen is None or (_more_of(content, chosen) and content.look().size >= chosen.look().size):
+            best = index
     return best
+
+
+def _more_of(content: Content, copy: Content) -> bool:
+    """Whether *content* is another copy of the text that *copy* holds, as far as both go."""
+    size, known = content.look().size, copy.look().size
+    return (min(size, known) >= _EVIDENCE or size == known) and same_text(content.read, size, copy.read, known)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from logstreamer.tail.identity import ReadAt, continues
+from logstreamer.tail.identity import ReadAt, Token, continues
 from logstreamer.tail.locate import Find, Past, close_all, open_sibling
 from logstreamer.tail.siblings import Sibling
 from logstreamer.tail.source import Source, lost_source, opening_of
@@ -20,11 +20,13 @@ class Resumed:
         source: in this source.
         prior: *source* and what was rotated after it, when they were not held open yet; else empty.
         link: the held source that follows the last of *prior*; None: the first one held.
+        certain: shown by text; else only its name says that it is the file, and it may have been emptied meanwhile.
     """
 
     source: Source
     prior: list[Source]
     link: Source | None = None
+    certain: bool = True
 
 
 def find_resumed(resume: ResumePoint, held: list[Source], past: Past, now: float) -> Resumed | None:
@@ -37,29 +39,31 @@ def find_resumed(resume: ResumePoint, held: list[Source], past: Past, now: float
     listing = past.list_all()
     ids = {source.content.id for source in held if source.content is not None}
     strange = [sibling for sibling in reversed(listing) if sibling.id not in ids]
+    token = Token.read(resume.source)
+    certain = resume.head.length > 0 or token.shows_text
     for named in (True, False):
         for source in held:
-            if (source.opening.source == resume.source) is named and _goes_on_in(resume, source):
-                return Resumed(source, [])
-        found = _find(resume, [s for s in strange if (str(s.id) == resume.source) is named])
+            if (source.opening.source == token.name) is named and _goes_on_in(resume, token, source):
+                return Resumed(source, [], certain=certain or source.made(token))
+        found = _find(resume, token, [s for s in strange if (str(s.id) == token.name) is named])
         if found is not None:
-            return _build(found, listing, held, past, now)
+            return replace(_build(found, listing, held, past, now), certain=certain)
     return None
 
 
-def _goes_on_in(resume: ResumePoint, source: Source) -> bool:
+def _goes_on_in(resume: ResumePoint, token: Token, source: Source) -> bool:
     assert source.content is not None
-    return _goes_on(resume, source.opening.source, source.content.read, source.readable)
+    return _goes_on(resume, token, source.opening.source, source.content.read, source.readable)
 
 
-def _goes_on(resume: ResumePoint, name: str, read: ReadAt, size: int) -> bool:
-    # The receiver holds none of this segment's bytes: only the name is left to go by.
-    if resume.head.length == 0 and name != resume.source:
-        return False
-    return continues(resume, read, size)
+def _goes_on(resume: ResumePoint, token: Token, name: str, read: ReadAt, size: int) -> bool:
+    if resume.head.length > 0:
+        return continues(resume, read, size)
+    # The receiver holds none of this segment's bytes: the mark has to show which file it was.
+    return size >= resume.position and (token.fits(read, size) if token.shows_text else name == token.name)
 
 
-def _find(resume: ResumePoint, siblings: list[Sibling]) -> Find | None:
+def _find(resume: ResumePoint, token: Token, siblings: list[Sibling]) -> Find | None:
     for sibling in siblings:
         if not sibling.packed and sibling.size < resume.position:
             continue
@@ -67,7 +71,7 @@ def _find(resume: ResumePoint, siblings: list[Sibling]) -> Find | None:
         if find.content is None:
             continue
         try:
-            if _goes_on(resume, str(sibling.id), find.content.read, find.content.look().size):
+            if _goes_on(resume, token, str(sibling.id), find.content.read, find.content.look().size):
                 return find
         except BaseException:
             find.content.close()

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from enum import Enum
 
 from logstreamer.tail.content import Content, Look
-from logstreamer.tail.identity import Trail
+from logstreamer.tail.identity import Token, Trail
 from logstreamer.tail.siblings import Sibling
 from logstreamer.tail.types import ANCHOR_SIZE, Reason, SegmentStart
 
@@ -36,6 +37,7 @@ class Source:
     """
 
     __slots__ = (
+        "_blank",
         "_changed_at",
         "_settled",
         "born_ns",
@@ -69,6 +71,7 @@ class Source:
         self.unlinked_at: float | None = None
         self.quiet_since = now
         self.trail = Trail()
+        self._blank: Token | None = None
         self._changed_at = now
         self._settled = False
         if content:
@@ -104,6 +107,12 @@ class Source:
         self._changed_at = self.quiet_since = now
         self._settled = False
         return Change.GREW
+
+    def holds_on(self) -> bool:
+        """Whether the text is still the one of the last look, grown or not; an empty one must be empty."""
+        assert self.content is not None
+        size = self.content.look().size
+        return (size >= self.look.size > 0 or size == self.look.size) and self.trail.intact(self.content.read)
 
     def _remember(self, content: Content) -> None:
         """How the text begins, and how it ends now: logs may begin alike for longer than any head."""
@@ -146,13 +155,27 @@ class Source:
         self.end = self.look.size
         self.written = max(self.written, self.end)
 
-    def hand_over(self) -> Content:
+    def make_token(self) -> Token:
+        """What a segment mark says of it now."""
+        if self.trail.head:
+            return Token.of(self.opening.source, self.trail)
+        self._blank = self._blank or Token.of(self.opening.source, self.trail)
+        return self._blank
+
+    def made(self, token: Token) -> bool:
+        """Whether *token* was made of this very node, while nothing of it had been seen."""
+        return token == self._blank
+
+    def go_on(self, start: int, trail: Trail) -> None:
+        """An earlier node of this file was read up to *start*; *trail* is what was remembered of it."""
+        self.opening = replace(self.opening, source_offset=start)
+        self.trail = trail
+
+    def hand_over(self) -> None:
         """Give up the descriptor without closing it: the same file goes on as another generation."""
-        content, self.content = self.content, None
-        assert content is not None
+        self.content = None
         self.end = self.start
         self.fate = "truncated before it was read"
-        return content
 
     def close(self) -> None:
         """Give the descriptor back. Idempotent."""
