@@ -278,9 +278,10 @@ class _Trial:
         return "passed over: the file before was destroyed" if lost and self._away(last.born, at) else ""
 
     def _held_from(self, at: float) -> int:
-        """Where the file begins that a sender found at the path when it came back last before *at*."""
+        """Where the first file begins that the path named since the sender came back last before *at*."""
         back = max((a.ended for a in self._absences.known if a.kind == "kill" and a.began <= at), default=0.0)
-        return max((g.start for g in self._generations if g.born <= back), default=0)
+        named = (g.start for g in self._generations if g.left is None or g.left > back)
+        return min(named, default=len(self._written))
 
     def _lost_its_chance(self, generation: Generation, at: float) -> bool:
         """A truncation takes what was not read; what is deleted is read by whoever has it open."""

@@ -66,6 +66,7 @@ class Rotator(threading.Thread):
         log = self._log
         with log.lock:
             self._shift()
+            log.truth.leave(log.current)
             log.path.rename(log.sibling(1))
             log.put_on_shelf()
             if not rotation.late:
@@ -80,6 +81,7 @@ class Rotator(threading.Thread):
         with log.lock:
             self._shift()
             shutil.copyfile(log.path, log.sibling(1))
+            log.truth.leave(log.current)
             os.truncate(log.path, 0)
             log.put_on_shelf()
             log.begin()
@@ -121,6 +123,7 @@ class Rotator(threading.Thread):
         with log.lock:
             if not self._may_destroy():
                 return False
+            log.truth.leave(log.current)
             log.path.unlink()
             log.truth.destroy(log.current, "deleted")
             if not rotation.late:
@@ -135,6 +138,7 @@ class Rotator(threading.Thread):
         with log.lock:
             if not self._may_destroy():
                 return False
+            log.truth.leave(log.current)
             os.truncate(log.path, 0)
             log.truth.destroy(log.current, "truncated")
             log.begin()

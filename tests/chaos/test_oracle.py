@@ -174,6 +174,40 @@ def test_a_gap_with_nothing_missing_is_told(case: Case):
     assert "nothing was destroyed" in case.judge(WRITTEN).complaints[0]
 
 
+@pytest.fixture
+def passed_over(case: Case) -> Case:
+    """The first file is destroyed, the second was rotated away while the sender was dead; the third is at the path."""
+    case.files = generations(f0=15.0)
+    for generation, left in zip(case.files, (10.0, 20.0), strict=False):
+        generation.left = left
+    case.marks = [Mark(at(100), None, "gap", 31.0)]
+    case.away = [Absence(9.5, 30.0, "kill")]
+    return case
+
+
+def test_files_behind_a_destroyed_one_may_be_passed_over(passed_over: Case):
+    """Nothing proves that they are newer than the copy."""
+    verdict = passed_over.judge(WITHOUT_SECOND)
+    assert verdict.complaints == []
+    assert [missing.why for missing in verdict.missing] == ["passed over: the file before was destroyed"]
+
+
+def test_while_the_path_names_nothing_all_rotated_files_may_be_passed_over(passed_over: Case):
+    """The sender came back between a rename and the new file."""
+    passed_over.files[2].born = 30.5
+    assert passed_over.judge(WITHOUT_SECOND).complaints == []
+
+
+def test_a_file_that_the_sender_found_at_the_path_may_not_be_passed_over(passed_over: Case):
+    passed_over.files[1].left = 30.5
+    assert "without right" in passed_over.judge(WITHOUT_SECOND).complaints[0]
+
+
+def test_behind_a_file_that_is_still_there_none_may_be_passed_over(passed_over: Case):
+    passed_over.files[0].destroyed = None
+    assert "without right" in passed_over.judge(WITHOUT_SECOND).complaints[0]
+
+
 def test_a_doubled_range_behind_a_gap_is_told(lost_second: Case):
     lost_second.marks = [Mark(at(100), None, "gap", 40.0)]
     assert lost_second.judge(WRITTEN[: at(100)] + WRITTEN[at(90) :]).complaints

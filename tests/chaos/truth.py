@@ -16,6 +16,7 @@ class Generation:
         born, written: wall clock, seconds: when it began, and when its last byte was written.
         destroyed: wall clock: when no file held its bytes any more; None: one still does.
         how: what destroyed it: deleted, truncated, or overwritten (the oldest sibling was given up).
+        left: wall clock: from when on the path did not name it; None: it still does.
     """
 
     start: int
@@ -24,6 +25,7 @@ class Generation:
     written: float
     destroyed: float | None = None
     how: str = ""
+    left: float | None = None
 
 
 class Truth:
@@ -54,6 +56,11 @@ class Truth:
             self.size += len(data)
             newest = self.generations[-1]
             newest.end, newest.written = self.size, time.time()
+
+    def leave(self, generation: Generation) -> None:
+        """The path names *generation* no more; it was rotated away, deleted or truncated."""
+        with self._lock:
+            generation.left = generation.left or time.time()
 
     def destroy(self, generation: Generation, how: str) -> None:
         """No file holds the bytes of *generation* any more."""

@@ -121,6 +121,7 @@ class _Handler(RotatingFileHandler):
     def doRollover(self) -> None:  # noqa: N802 logging's name
         log = self._log
         with log.lock:
+            log.truth.leave(log.current)
             super().doRollover()
             log.put_on_shelf()
             if len(log.shelf) > log.spec.keep:
