@@ -13,6 +13,7 @@ from logstreamer.server.answers import SAFE, answer, trouble
 from logstreamer.server.auth import Guard
 from logstreamer.server.board import Board
 from logstreamer.server.files import Files
+from logstreamer.server.search.endpoint import Search
 from logstreamer.server.status import StreamStatus
 from logstreamer.store.sidecar import now
 from logstreamer.store_sink import Stored
@@ -37,6 +38,7 @@ class Api:
         self._instance = instance
         files = Files(stored.store)
         self._parts: dict[str, Part] = {"bytes": files.bytes, "lines": files.lines, "at": files.at}
+        self._search = Search(stored.store.root, board.all)
 
     def routes(self) -> list[BaseRoute]:
         """What `WebSocketEngine.serve` takes."""
@@ -47,6 +49,7 @@ class Api:
             self._guarded("/api/v1/streams", self.streams),
             self._guarded("/api/v1/streams/{path:path}", self.stream),
             self._guarded("/api/v1/events", self.events),
+            self._guarded("/api/v1/search", self._search.get),
         ]
 
     def _guarded(self, path: str, endpoint: object) -> Route:
