@@ -22,8 +22,9 @@ ifneq ($(shell cat '$(STAMP)' 2>/dev/null),$(CURDIR))
 .PHONY: $(STAMP)
 endif
 
-$(STAMP): pyproject.toml scripts/make-venv
+$(STAMP): pyproject.toml package-lock.json scripts/make-venv scripts/page-tools
 	@PYTHON='$(PYTHON)' scripts/make-venv '$(VENV)' '.[dev]'
+	@$(BIN)/python scripts/page-tools install
 	@echo '$(CURDIR)' > $@
 
 demo: setup ## a receiver and three small training jobs; one is killed
@@ -42,6 +43,8 @@ lint: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/python scripts/page-tools vendor --check
+	$(BIN)/python scripts/page-tools types
 
 fmt: setup ## format the code
 	$(BIN)/ruff format .
@@ -61,5 +64,5 @@ bench-setup:
 	@scripts/make-bench '$(BENCH_VENV)' '$(BENCH_STAMP)'
 
 clean: ## back to a fresh checkout
-	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) node_modules build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,21 @@
+/** Footer: where in the file the lines on the screen are. */
+
+import * as format from "../text/format.js";
+import { html } from "./html.js";
+import { zone } from "./look.js";
+
+/** @import {App} from "../app.js" */
+
+/** @param {{app: App}} props */
+export function Footer({ app }) {
+  const place = app.place.value;
+  const { timeline } = app;
+  return html`<footer class="foot">
+    ${place
+      ? html`<span>byte <b>${format.count(place.offset)}</b> of ${format.size(place.size)}</span>
+          <span>${(place.fraction * 100).toFixed(1)} %</span>
+          ${place.time !== null && html`<span>${format.stamp(place.time, zone.value === "utc")}</span>`}`
+      : html`<span>no lines</span>`}
+    <span class="foot-right" role="status">${app.said.value || (timeline.busy.value ? "loading ..." : timeline.follow.value ? "following live" : timeline.attached.value ? "paused" : "reading history")}</span>
+  </footer>`;
+}

@@ -1,0 +1,178 @@
+/** Row: one entry as it is drawn. */
+
+import { Component } from "../vendor/preact.js";
+import { fragmentOf } from "../data/address.js";
+import { spansOf } from "../text/ansi.js";
+import { briefOf } from "../text/brief.js";
+import * as format from "../text/format.js";
+import { matches } from "../text/pattern.js";
+import { isFoldable, shapeOf, SHOWN } from "../text/shape.js";
+import { tokensOf } from "../text/tokens.js";
+import { Fold } from "./fold.js";
+import { html } from "./html.js";
+import { markText } from "./marks.js";
+
+/** @import {Entry} from "../data/entry.js" */
+/** @import {Shape} from "../text/shape.js" */
+
+/**
+ * What all rows have in common. A new object when any of it changes.
+ * @typedef {object} Setting
+ * @property {boolean} wrap
+ * @property {"local" | "utc" | "off"} zone
+ * @property {Map<string, {lane: number, label: string}>} lanes of each stream; empty with one stream
+ * @property {RegExp | null} highlight
+ * @property {(entry: Entry) => void} onFold
+ * @property {(entry: Entry) => void} onSelect
+ * @property {(entry: Entry) => void} onSkip
+ */
+
+/** @typedef {{entry: Entry, revision: number, selected: boolean, setting: Setting, key?: string}} Props */
+
+/** @extends {Component<Props>} */
+export class Row extends Component {
+  /** @param {Props} next */
+  shouldComponentUpdate(next) {
+    const now = this.props;
+    return (
+      now.entry !== next.entry ||
+      now.revision !== next.revision ||
+      now.selected !== next.selected ||
+      now.setting !== next.setting
+    );
+  }
+
+  render() {
+    const { entry, selected, setting } = this.props;
+    if (entry.mark) return this.#mark(entry, setting);
+    if (entry.skip) return this.#skip(entry, entry.skip, setting);
+    if (entry.line === null) return null;
+    const { line } = entry;
+    const shape = shapeOf(entry);
+    const classes = ["row", `lvl-${line.level ?? "none"}`];
+    if (line.more) classes.push("is-more");
+    if (selected) classes.push("is-selected");
+    if (line.open) classes.push("is-open");
+    return html`<div class=${classes.join(" ")} data-key=${entry.key} data-offset=${entry.offset} onClick=${() => setting.onSelect(entry)}>
+      ${this.#when(entry, setting)} ${who(entry, setting)}
+      <div class="what">
+        ${isFoldable(shape) && this.#toggle(entry, shape, setting)}${entry.late && html`<span class="tag">late</span>`}${text(shape, setting, !line.more)}${line.cut && html`<span class="tag">longer than 64 KiB: ${format.size(line.end - line.offset)}</span>`}
+        ${entry.unfolded && html`<${Fold} shape=${shape} />`}
+      </div>
+    </div>`;
+  }
+
+  /**
+   * @param {Entry} entry
+   * @param {Setting} setting
+   */
+  #when(entry, setting) {
+    const time = entry.line?.time ?? entry.line?.arrived ?? null;
+    const shown = time === null || setting.zone === "off" ? "" : format.clock(time, setting.zone === "utc");
+    const title = time === null ? "link to this line" : `${format.stamp(time, setting.zone === "utc")} · byte ${format.count(entry.offset)}`;
+    const place = { streams: [...setting.lanes.keys()], line: { stream: entry.stream, offset: entry.offset }, level: "" };
+    return html`<a class="when" href=${fragmentOf(place)} title=${title} tabindex="-1" aria-label=${`Link to the line at byte ${entry.offset}`}>${shown ? [shown.slice(0, 8), html`<span class="ms">${shown.slice(8)}</span>`] : "¶"}</a>`;
+  }
+
+  /**
+   * @param {Entry} entry
+   * @param {Shape} shape
+   * @param {Setting} setting
+   */
+  #toggle(entry, shape, setting) {
+    const label = shape.past.length > 0 ? `⟲ ${shape.past.length}` : shape.json ? "{ }" : "…";
+    const title = shape.past.length > 0 ? `${shape.past.length} earlier states` : shape.json ? "JSON" : "all of the line";
+    const onClick = (/** @type {Event} */ event) => {
+      event.stopPropagation();
+      setting.onFold(entry);
+    };
+    return html`<button class="unfold" tabindex="-1" aria-expanded=${String(entry.unfolded)} title=${`${title} (o)`} onClick=${onClick}>${label}</button>`;
+  }
+
+  /**
+   * @param {Entry} entry
+   * @param {Setting} setting
+   */
+  #mark(entry, setting) {
+    const { kind, title, detail } = markText(/** @type {import("../data/types.js").Mark} */ (entry.mark), setting.zone === "utc");
+    return html`<div class=${`row mark mark-${kind}`} data-key=${entry.key} data-mark=${entry.mark?.kind}>
+      <span class="mark-text">${who(entry, setting)}<b>${title}</b>${detail && html` <span>${detail}</span>`}</span>
+    </div>`;
+  }
+
+  /**
+   * @param {Entry} entry
+   * @param {{from: number, to: number}} skip
+   * @param {Setting} setting
+   */
+  #skip(entry, skip, setting) {
+    return html`<div class="row mark mark-skip" data-key=${entry.key} data-mark="skip">
+      <span class="mark-text">${who(entry, setting)}<b>${format.size(skip.to - skip.from)} went by too fast to be shown</b>
+        <button class="link" onClick=${() => setting.onSkip(entry)}>read them</button></span>
+    </div>`;
+  }
+}
+
+/**
+ * @param {Entry} entry
+ * @param {Setting} setting
+ */
+function who(entry, setting) {
+  const lane = setting.lanes.size > 1 ? setting.lanes.get(entry.stream) : undefined;
+  return lane && html`<span class=${`who lane-${lane.lane}`} title=${entry.stream}>${lane.label}</span>`;
+}
+
+/**
+ * @param {Shape} shape
+ * @param {Setting} setting
+ * @param {boolean} isHead
+ */
+function text(shape, setting, isHead) {
+  const shown = shape.long ? shape.text.slice(0, SHOWN) : shape.text;
+  if (shape.json && shown.length <= SHOWN) return jsonText(shape.json, setting);
+  const spans = spansOf(shown);
+  if (spans.length === 1 && spans[0].cls === "" && !spans[0].fg && !spans[0].bg) {
+    return tokensOf(spans[0].text, isHead).map((token) => piece(token.text, token.cls, setting));
+  }
+  return spans.map((span) => piece(span.text, span.cls, setting, span.fg, span.bg));
+}
+
+/**
+ * A JSON line in short: its message first, then the rest as key=value.
+ * @param {Record<string, unknown>} json
+ * @param {Setting} setting
+ */
+function jsonText(json, setting) {
+  const { level, message, fields } = briefOf(json, setting.zone !== "off");
+  const parts = [];
+  if (level) parts.push(piece(level, "t-level", setting), " ");
+  if (message) parts.push(piece(message, "t-message", setting), " ");
+  for (const [name, value] of fields) parts.push(piece(`${name}=`, "t-key", setting), piece(value, "t-value", setting), " ");
+  return parts;
+}
+
+/**
+ * @param {string} shown
+ * @param {string} cls
+ * @param {Setting} setting
+ * @param {string} [fg]
+ * @param {string} [bg]
+ */
+function piece(shown, cls, setting, fg, bg) {
+  const found = matches(shown, setting.highlight);
+  /** @type {unknown} */
+  let content = shown;
+  if (found.length > 0) {
+    const parts = [];
+    let from = 0;
+    for (const [start, end] of found) {
+      parts.push(shown.slice(from, start), html`<mark>${shown.slice(start, end)}</mark>`);
+      from = end;
+    }
+    content = [...parts, shown.slice(from)];
+  }
+  if (!cls && !fg && !bg) return content;
+  // Set through the DOM, not as an attribute: the page's policy forbids styles in markup.
+  const style = fg || bg ? { color: fg ?? "", backgroundColor: bg ?? "" } : undefined;
+  return html`<span class=${cls} style=${style}>${content}</span>`;
+}
