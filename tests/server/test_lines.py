@@ -79,6 +79,17 @@ def test_questions_that_mean_nothing(finished, query):
     assert query.partition("=")[0] in json.loads(body)["error"]
 
 
+def test_all_arrivals_of_a_stream(finished):
+    """From which offset on bytes came when, for who reads them himself."""
+    answer, body = finished.ask("/api/v1/streams/s/j/f/arrivals")
+
+    assert answer.status == 200
+    [[when, offset], *_] = json.loads(body)["arrivals"]
+    assert offset == 0
+    assert when > 1.7e9
+    assert finished.ask("/api/v1/streams/s/j/g/arrivals")[0].status == 404
+
+
 def test_the_place_of_a_time(finished):
     """Before everything, behind everything, and nonsense."""
     path = "/api/v1/streams/s/j/f/at?time="

@@ -37,7 +37,12 @@ class Api:
         self._token = token
         self._instance = instance
         files = Files(stored.store)
-        self._parts: dict[str, Part] = {"bytes": files.bytes, "lines": files.lines, "at": files.at}
+        self._parts: dict[str, Part] = {
+            "bytes": files.bytes,
+            "lines": files.lines,
+            "at": files.at,
+            "arrivals": files.arrivals,
+        }
         self._search = Search(stored.store.root, board.all)
 
     def routes(self) -> list[BaseRoute]:

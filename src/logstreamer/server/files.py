@@ -18,7 +18,7 @@ from logstreamer.server.marks import Mark, marks_between
 from logstreamer.server.paging import MAX_LINES, span_around, span_from, start_of_lines
 from logstreamer.server.ranges import Unsatisfiable, parse_range
 from logstreamer.server.status import StreamStatus
-from logstreamer.store.arrivals import Arrivals
+from logstreamer.store.arrivals import Arrival, Arrivals
 from logstreamer.store.catalogue import Store
 from logstreamer.store.follow import Reader
 
@@ -104,6 +104,10 @@ class Files:
             return trouble(400, str(error))
         return answer({"offset": await run_in_threadpool(self._offset_at, status, when)})
 
+    async def arrivals(self, request: Request, status: StreamStatus) -> Response:
+        """When the bytes came: `{"arrivals": [[seconds since the epoch, from which offset on], ...]}`, ascending."""
+        return answer({"arrivals": await run_in_threadpool(self._all_arrivals, status)})
+
     def _page(self, status: StreamStatus, offset: int, before: int, after: int) -> Page:
         with self._store.reader(status.path) as reader, self._store.arrivals(status.path) as arrivals:
             size = reader.size()
@@ -120,6 +124,10 @@ class Files:
         with self._store.arrivals(status.path) as arrivals:
             found = arrivals.offset_at(when)
         return status.size if found is None else found
+
+    def _all_arrivals(self, status: StreamStatus) -> list[Arrival]:
+        with self._store.arrivals(status.path) as arrivals:
+            return arrivals.between(0, status.size)
 
 
 def primed(reader: Reader, arrivals: Arrivals, start: int, end: int) -> Annotator:
