@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import io
-
 import pytest
 
 from logstreamer.cli.discovery import Remarks
 from logstreamer.cli.messages import failure_lines, remark_lines
 from logstreamer.cli.outbound import Result
 from logstreamer.cli.output import bytes_text, count_text, duration_text, printable
-from logstreamer.cli.printer import Printer
 from logstreamer.cli.terminal import neutral
 
 
@@ -43,7 +40,8 @@ def test_counts_and_names():
         (b"plain", b"plain"),
         (b"a\tb", b"a\tb"),
         ("grün ✓".encode(), "grün ✓".encode()),
-        (b"\x1b[31mred\x07\x7f", b"^[[31mred^G^?"),
+        (b"\x1b[31mred\x07\x7f", b"red^G^?"),
+        (b"\x1b[2J\x1b]0;title\x07", b"^[[2J^[]0;title^G"),
         (b"10%\r50%\r100%\r", b"100%"),
         (b"crlf\r", b"crlf"),
         (b"\xff", "\ufffd".encode()),
@@ -51,46 +49,8 @@ def test_counts_and_names():
     ],
 )
 def test_a_terminal_obeys_no_log(line, shown):
-    """Control characters are shown, the last state of a progress bar stays."""
+    """Control characters are shown, colours left out, the last state of a progress bar stays."""
     assert neutral(line) == shown
-
-
-def printed(*blocks, terminal=False, several=False, **options):
-    """What a printer makes of (path, bytes)."""
-    out = io.BytesIO()
-    printer = Printer(**{"raw": False, "prefix": "auto", **options}, out=out, terminal=terminal)
-    printer.set_several(several)
-    for path, block in blocks:
-        printer.write(path, block)
-    for path in {path for path, _ in blocks}:
-        printer.end(path)
-    return out.getvalue()
-
-
-def test_one_stream_goes_through_as_it_comes():
-    """Byte for byte, without waiting for the end of a line."""
-    assert printed(("a", b"x\x1b"), ("a", b"y")) == b"x\x1by"
-    assert printed(("a", b"x\x1b"), ("a", b"y"), terminal=True, raw=True) == b"x\x1by"
-
-
-def test_lines_of_several_streams_are_never_mixed():
-    """Halves wait for their other half."""
-    blocks = [("a", b"one "), ("b", b"two\n"), ("a", b"line\n"), ("b", b"rest")]
-
-    assert printed(*blocks, several=True) == b"b: two\na: one line\nb: rest\n"
-    assert printed(*blocks, several=True, prefix="never") == b"two\none line\nrest\n"
-    assert printed(*blocks, several=True, raw=True) == b"two\none line\nrest\n"
-    assert printed(("a", b"x\n"), prefix="always") == b"a: x\n"
-
-
-def test_a_line_without_an_end_does_not_grow_for_ever():
-    """It is printed in pieces."""
-    out = io.BytesIO()
-    printer = Printer(raw=False, prefix="always", out=out, terminal=False)
-    for _ in range(40):
-        printer.write("a", b"x" * 100_000)
-
-    assert len(out.getvalue()) > 3_000_000
 
 
 def test_many_remarks_of_one_kind_are_one_line():

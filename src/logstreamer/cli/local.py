@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from types import TracebackType
 from typing import Self
 
@@ -37,6 +38,11 @@ class LocalSource:
     def reader(self, path: str) -> Reader:
         """See `Source`."""
         return self._view.reader(path)
+
+    def arrivals(self, path: str) -> Sequence[tuple[float, int]]:
+        """See `Source`."""
+        with self._view.arrivals(path) as arrivals:
+            return arrivals.between(0, sys.maxsize)
 
     def news(self) -> Iterator[list[StreamStatus]]:
         """See `Source`; ends after a while, so that a receiver that was started meanwhile is asked."""

@@ -65,3 +65,26 @@ def address(text: str) -> tuple[str, int]:
     if not colon or not port.isdecimal() or int(port) > 65535:
         raise click.BadParameter(f"{text!r} is not HOST:PORT, as in 127.0.0.1:8080 or [::1]:8080")
     return host.removeprefix("[").removesuffix("]") or "0.0.0.0", int(port)
+
+
+def _complete_streams(ctx: click.Context, parameter: click.Parameter, begun: str) -> list[Any]:
+    """Names of streams for a shell's completion; none where they cannot be told at once."""
+    from logstreamer.cli.completion import stream_names
+
+    names = stream_names(ctx.params.get("origin"), ctx.params.get("token"), ctx.params.get("cafile"))
+    return [name for name in names if name.startswith(begun)]
+
+
+streams_argument = click.argument(
+    "patterns", nargs=-1, metavar="[SITE[/JOB[/FILE]]|GLOB]...", shell_complete=_complete_streams
+)
+
+stream_argument = click.argument("path", metavar="SITE/JOB/FILE", shell_complete=_complete_streams)
+
+color_option = click.option(
+    "--color",
+    type=click.Choice(["auto", "always", "never"]),
+    default="auto",
+    show_default=True,
+    help="auto: on a terminal, unless NO_COLOR is set.",
+)

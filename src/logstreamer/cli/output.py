@@ -11,10 +11,31 @@ if TYPE_CHECKING:
     from logstreamer.store.record import Gap
 
 
-def say(text: str) -> None:
+class Voice:
+    """How things are said on stderr: for people, or one JSON object a line for a program that reads both."""
+
+    def __init__(self) -> None:
+        self.objects = False
+
+    def say(self, text: str, kind: str, stream: str, fields: dict[str, object]) -> None:
+        """One line."""
+        if not self.objects:
+            line = f"{stream}: {text}" if stream else text
+            print(f"logstreamer: {printable(line)}", file=sys.stderr, flush=True)
+            return
+        import json
+
+        known = {"notice": kind, **({"stream": stream} if stream else {}), **fields, "text": text}
+        print(json.dumps(known), file=sys.stderr, flush=True)
+
+
+VOICE = Voice()
+
+
+def say(text: str, kind: str = "message", stream: str = "", **fields: object) -> None:
     """One line on stderr; a closed stderr ends nothing."""
     with contextlib.suppress(OSError, ValueError):
-        print(f"logstreamer: {printable(text)}", file=sys.stderr, flush=True)
+        VOICE.say(text, kind, stream, fields)
 
 
 def printable(text: str) -> str:

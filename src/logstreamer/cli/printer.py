@@ -1,76 +1,138 @@
-"""Printer: bytes of streams on standard output, line by line where it matters."""
+"""Printer: lines of streams on standard output, what happens to them on standard error."""
 
 from __future__ import annotations
 
+import os
 import sys
+from collections.abc import Mapping
 from typing import BinaryIO
 
-from logstreamer.cli.output import printable
-from logstreamer.cli.terminal import neutral
+from logstreamer.cli import colours
+from logstreamer.cli.entries import Block, Entry, Item, Notice
+from logstreamer.cli.look import Look, Writer
+from logstreamer.cli.names import Names
+from logstreamer.cli.output import printable, say
 
-MOST_OF_A_LINE = 1 << 20
-"""A longer line is printed in pieces, so that memory stays bounded."""
+MOST_OPEN = 3
+"""Lines without an end that are shown below the others."""
 
 
 class Printer:
     """Lines of several streams are never mixed; a single stream goes through as it comes.
 
     Args:
-        raw: bytes as they are.
         prefix: "always", "never", or "auto": when there is more than one stream.
-        out, terminal: standard output by default.
+        separate: lines that are not neighbours are told apart, as `grep -C` does.
+        out, columns: standard output by default; *columns*: of the terminal, 0 where it is none.
     """
 
-    def __init__(self, *, raw: bool, prefix: str, out: BinaryIO | None = None, terminal: bool | None = None) -> None:
-        self._raw = raw
+    def __init__(
+        self,
+        look: Look,
+        *,
+        prefix: str,
+        separate: bool = False,
+        out: BinaryIO | None = None,
+        columns: int | None = None,
+    ) -> None:
+        self._look = look
         self._prefix = prefix
+        self._separate = separate and look.output == "default"
         self._out = out or sys.stdout.buffer
-        self._terminal = self._out.isatty() if terminal is None else terminal
-        self._several = False
-        self._open: dict[str, bytes] = {}
-        self._heads: dict[str, bytes] = {}
+        self._columns = columns
+        self._names = Names(short=look.terminal)
+        self._writer = Writer(look, self._names, prefix=prefix == "always")
+        self._unended = ""  # the stream whose piece of a line was printed last
+        self._ends: dict[str, int] = {}
+        self._drawn = 0
+        self._open: frozenset[str] = frozenset()
+        self._notices_here = sys.stderr.isatty()
+        self._colour_notices = colours.wanted("auto", sys.stderr) if not look.colour else self._notices_here
 
     def set_several(self, several: bool) -> None:
         """Whether there is, or may be, more than one stream."""
-        self._several = several
+        self._writer.prefix = self._prefix == "always" or (self._prefix == "auto" and several)
 
     @property
-    def _with_prefix(self) -> bool:
-        return not self._raw and (self._prefix == "always" or (self._prefix == "auto" and self._several))
+    def with_prefix(self) -> bool:
+        """Whether the names of streams are shown."""
+        return self._writer.prefix
 
-    @property
-    def _as_it_comes(self) -> bool:
-        return not self._several and not self._with_prefix and (self._raw or not self._terminal)
+    def name(self, stream: str) -> None:
+        """A stream that may be printed."""
+        self._names.add(stream)
 
-    def write(self, path: str, block: bytes) -> None:
-        """More bytes of the stream at *path*."""
-        if self._as_it_comes:
-            self._out.write(block)
+    def print(self, item: Item) -> None:
+        """Whatever it is."""
+        self.wipe()
+        if isinstance(item, Block):
+            self._out.write(item.data)
+        elif isinstance(item, Entry):
+            self._line(item)
+        else:
+            self._say(item)
+
+    def _line(self, entry: Entry) -> None:
+        whole = self._look.output == "json"
+        goes_on = entry.inside and self._unended == entry.stream
+        if self._unended and not goes_on:
+            self._out.write(b"\n")
+        if self._separate and entry.offset != self._ends.get(entry.stream, entry.offset):
+            self._out.write(self._writer.separator(entry.stream) + b"\n")
+        self._ends[entry.stream] = entry.end
+        self._out.write(self._writer.line(entry))
+        self._unended = entry.stream if entry.cut and not whole else ""
+        if not self._unended:
+            self._out.write(b"\n")
+
+    def _say(self, notice: Notice) -> None:
+        if self._unended:
+            self._out.write(b"\n")
+            self._unended = ""
+        self.flush()
+        if not self._colour_notices or self._look.output == "json":
+            say(notice.text, notice.kind, notice.stream, **notice.fields)
             return
-        *lines, rest = (self._open.pop(path, b"") + block).split(b"\n")
-        for line in lines:
-            self._line(path, line)
-        if len(rest) > MOST_OF_A_LINE:
-            self._line(path, rest)
-        elif rest:
-            self._open[path] = rest
-
-    def end(self, path: str) -> None:
-        """Nothing comes any more for now: print a line that has no end yet."""
-        rest = self._open.pop(path, b"")
-        if rest:
-            self._line(path, rest)
+        state = colours.STATE.get(notice.kind, b"").decode()
+        name = self._names.of(notice.stream) if self._writer.prefix else notice.stream
+        text = f"{state}● {printable(notice.text)}\x1b[0m" if state else f"● {printable(notice.text)}"
+        own = self._names.colour(notice.stream).decode()
+        print(f"{own}{printable(name)}\x1b[0m {text}", file=sys.stderr, flush=True)
 
     def flush(self) -> None:
         """Everything so far is with the operating system."""
         self._out.flush()
 
-    def _line(self, path: str, line: bytes) -> None:
-        if self._terminal and not self._raw:
-            line = neutral(line)
-        if self._with_prefix:
-            head = self._heads.get(path)
-            if head is None:
-                head = self._heads[path] = f"{printable(path)}: ".encode()
-            self._out.write(head)
-        self._out.write(line + b"\n")
+    # -- lines without an end, on a terminal
+
+    def draw(self, lines: Mapping[str, Entry]) -> None:
+        """Show the beginnings of *lines* below the others until something else is printed."""
+        columns = self._width() if lines or self._drawn else 0
+        if not columns:
+            return
+        self._open = frozenset(lines)
+        rows = [self._writer.open_line(entry, columns) for entry in list(lines.values())[-MOST_OPEN:]]
+        self.wipe()
+        self._out.write(b"\n".join(rows))
+        self._drawn = len(rows)
+        self.flush()
+
+    def shows(self, stream: str) -> bool:
+        """Whether the open line of *stream* is shown now."""
+        return stream in self._open
+
+    def wipe(self) -> None:
+        """Take away what `draw` has shown."""
+        if self._drawn:
+            self._out.write((b"\x1b[%dA" % (self._drawn - 1) if self._drawn > 1 else b"") + b"\r\x1b[J")
+            self._drawn = 0
+
+    def _width(self) -> int:
+        if self._columns is not None:
+            return self._columns
+        if self._look.output != "default" or not self._look.terminal or not self._out.isatty():
+            return 0
+        try:
+            return os.get_terminal_size(self._out.fileno()).columns
+        except OSError:
+            return 0

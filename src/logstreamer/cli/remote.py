@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import http.client
 import ssl
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from types import TracebackType
 from typing import Self
 from urllib.parse import quote
@@ -25,6 +25,10 @@ _TROUBLES = (OSError, http.client.HTTPException)
 
 class _Streams(msgspec.Struct):
     streams: list[StreamStatus]
+
+
+class _Arrivals(msgspec.Struct):
+    arrivals: list[tuple[float, int]]
 
 
 class RemoteSource:
@@ -72,6 +76,14 @@ class RemoteSource:
         """See `Source`."""
         return RemoteReader(self, path)
 
+    def arrivals(self, path: str) -> Sequence[tuple[float, int]]:
+        """See `Source`."""
+        try:
+            answer = self._ask(f"/api/v1/streams/{quote(path)}/arrivals")
+            return msgspec.json.decode(answer.read(), type=_Arrivals).arrivals
+        except (StoreError, msgspec.DecodeError, UnicodeDecodeError):
+            return ()  # an older receiver
+
     def read(self, path: str, offset: int, limit: int) -> bytes:
         """Bytes of a stream; b"" beyond its end."""
         headers = {"Range": f"bytes={offset}-{offset + limit - 1}"}
@@ -116,12 +128,16 @@ class RemoteSource:
         """The answer, after one more try where a kept connection was gone."""
         try:
             return self._request(self._connection, path, headers or {}, method)
+        except StoreError:
+            raise  # an answer, although it is an OSError too
         except (ConnectionError, http.client.HTTPException):
             self._connection.close()
         except OSError as error:
             raise self._lost(error) from error
         try:
             return self._request(self._connection, path, headers or {}, method)
+        except StoreError:
+            raise
         except _TROUBLES as error:
             self._connection.close()
             raise self._lost(error) from error

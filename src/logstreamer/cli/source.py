@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from types import TracebackType
 from typing import Protocol, Self
 
@@ -31,6 +31,15 @@ class Source(Protocol):
 
         Raises:
             StoreError: there is no such stream, or it cannot be read.
+        """
+
+    def arrivals(self, path: str) -> Sequence[tuple[float, int]]:
+        """When the bytes of the stream at *path* came: (seconds since the epoch, from which offset on), ascending.
+
+        Empty where it is not known.
+
+        Raises:
+            EngineError: it cannot be told now.
         """
 
     def news(self) -> Iterator[list[StreamStatus]]:
