@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 import math
+import sys
 from typing import Any
 
 from logstreamer.apis.streaming import StreamableEngine
@@ -45,11 +47,16 @@ def default_if_unset(value: Any, default: Any) -> Any:
 
 
 def check_engine(engine: Any) -> StreamableEngine:
-    """*engine* itself, if it can stream.
+    """*engine* itself, or an adapter for it, if it can stream.
 
     Raises:
         RuntimeError: it cannot; the type that was got is named.
     """
-    if not isinstance(engine, StreamableEngine):
-        raise RuntimeError(f"engine must be StreamableEngine but got {type(engine)}")
-    return engine
+    if isinstance(engine, StreamableEngine):
+        return engine
+    # An engine of NVFlare's brings its module with it: nobody else pays for looking.
+    flare = sys.modules.get("nvflare.apis.streaming")
+    if flare is not None and isinstance(engine, flare.StreamableEngine):
+        adapted: StreamableEngine = importlib.import_module("logstreamer.flare.engine").FlareEngine(engine)
+        return adapted
+    raise RuntimeError(f"engine must be StreamableEngine but got {type(engine)}")

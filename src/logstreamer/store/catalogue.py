@@ -35,17 +35,23 @@ class Store:
         fsync: sidecars, and what `StreamFile.sync` is called for, are on the disk when a call returns. Without it
             they are with the operating system: safe from kill -9, not from loss of power.
         max_open: most data files open at a time (>= 1); more streams than that may be open.
+        part: names one of several receivers that share the directory, a component of a path; each writes streams that
+            no other one writes, e.g. those of one job. "": the one that is alone, or has all the rest.
 
     Raises:
-        StoreError: the directory cannot be made or written, or another receiver uses it.
+        NameRefused: *part* is no such name.
+        StoreError: the directory cannot be made or written, or another receiver uses it (this part of it).
     """
 
-    def __init__(self, root: str | os.PathLike[str], *, fsync: bool = False, max_open: int = 512) -> None:
+    def __init__(
+        self, root: str | os.PathLike[str], *, fsync: bool = False, max_open: int = 512, part: str = ""
+    ) -> None:
+        lock = f"{LOCK_FILE}.{layout.check_component(part)}" if part else LOCK_FILE
         self._root = Root(root, create=True, fsync=fsync)
         self._lock = -1
         try:
             writer = secrets.token_hex(8)
-            self._lock = _take_lock(self._root, writer)
+            self._lock = _take_lock(self._root, lock, writer)
         except BaseException:
             self._root.close()
             raise
@@ -126,7 +132,7 @@ class Store:
 
     def streams(self) -> list[StreamRecord]:
         """A snapshot of every stream, by path. A torn sidecar costs its stream its history, and no other anything."""
-        return self._scanner.scan(self._shelf.open, "")
+        return self._scanner.scan(self._shelf.open, frozenset())
 
     def reader(self, path: str) -> Reader:
         """Read the stored file at *path*, as `View.reader`."""
@@ -172,13 +178,13 @@ def _check_identity(place: Place, key: str, meta: dict[str, str]) -> None:
         raise StoreError(f"key and meta of {place.path} are longer than {_MAX_IDENTITY} characters")
 
 
-def _take_lock(root: Root, writer: str) -> int:
+def _take_lock(root: Root, lock: str, writer: str) -> int:
     """Lock the root against a second receiver, and prove that it can be written."""
     with (
         disk.ours(f"write to {root.path}"),
         root.directory((layout.OWN_DIRECTORY,), create=True) as directory,
     ):
-        fd = disk.open_file(LOCK_FILE, os.O_RDWR | os.O_CREAT, directory)
+        fd = disk.open_file(lock, os.O_RDWR | os.O_CREAT, directory)
     try:
         with disk.ours(f"lock {root.path}"):
             if not _lock(fd):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from types import TracebackType
 from typing import Protocol, Self
 
@@ -52,12 +52,12 @@ class Scanner:
         self._seen: dict[str, tuple[tuple[int, int, int], Sidecar]] = {}
         self.unreadable: tuple[str, ...] = ()
 
-    def scan(self, opened: Mapping[str, Recorded], writer: str) -> list[StreamRecord]:
+    def scan(self, opened: Mapping[str, Recorded], writers: Set[str]) -> list[StreamRecord]:
         """Every stream, by path.
 
         Args:
             opened: streams that are asked themselves.
-            writer: the states that this receiver has written are believed; "": none.
+            writers: the states that these receivers have written are believed.
         """
         self.unreadable = ()
         before, self._seen = self._seen, {}
@@ -71,7 +71,7 @@ class Scanner:
                     for file in files:
                         place = Place(parts, file)
                         live = opened.get(place.path)
-                        record = live.record() if live else self._record(place, directory, before, writer)
+                        record = live.record() if live else self._record(place, directory, before, writers)
                         records += [record] if record else []
                 pending += below
             except FileNotFoundError:
@@ -82,7 +82,7 @@ class Scanner:
         return sorted(records, key=lambda record: record.path)
 
     def _record(
-        self, place: Place, directory: int, before: dict[str, tuple[tuple[int, int, int], Sidecar]], writer: str
+        self, place: Place, directory: int, before: dict[str, tuple[tuple[int, int, int], Sidecar]], writers: Set[str]
     ) -> StreamRecord | None:
         # The sidecar first: the file only grows, so one looked at later is never too short for it.
         known = self._sidecar(place, directory, before)
@@ -94,7 +94,7 @@ class Scanner:
                 return None
             size, modified = 0, 0.0
         known = history.recovered("", size, known) if isinstance(known, str) else history.reconcile(known, size)
-        believed = bool(writer) and known.writer == writer
+        believed = known.writer in writers
         return StreamRecord.of(known, place, size, modified, believed=believed)
 
     def _sidecar(
@@ -130,16 +130,25 @@ def _entries(directory: int, parts: tuple[str, ...]) -> tuple[set[str], list[tup
     return files - {""}, below
 
 
-def _running_writer(root: Root) -> str:
-    """The receiver that holds the lock; "" if none does, or if it cannot be told."""
+def _running_writers(root: Root) -> set[str]:
+    """The receivers that hold a lock, as far as it can be told."""
+    writers = set()
     with contextlib.suppress(OSError), root.directory((layout.OWN_DIRECTORY,)) as directory:
-        fd = disk.open_file(LOCK_FILE, os.O_RDONLY, directory)
-        try:
-            fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return LockNote.read(fd).writer
-        finally:
-            os.close(fd)
+        for name in os.listdir(directory):
+            if name == LOCK_FILE or name.startswith(f"{LOCK_FILE}."):
+                with contextlib.suppress(OSError):
+                    writers.add(_running_writer(name, directory))
+    return writers - {""}
+
+
+def _running_writer(lock: str, directory: int) -> str:
+    fd = disk.open_file(lock, os.O_RDONLY, directory)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return LockNote.read(fd).writer
+    finally:
+        os.close(fd)
     return ""
 
 
@@ -169,7 +178,7 @@ class View:
 
     def streams(self) -> list[StreamRecord]:
         """A snapshot of every stream, by path. A torn sidecar costs its stream its history, and no other anything."""
-        return self._scanner.scan({}, _running_writer(self._root))
+        return self._scanner.scan({}, _running_writers(self._root))
 
     def reader(self, path: str) -> Reader:
         """As `open_reader`."""

@@ -71,6 +71,7 @@ class LogTailProducer(ChunkProducer):
         )
         self.follow = follow
         self._name = name
+        self._optional = optional
         self._open_feed = open_feed
         self._feed: Feed | None = None
         self._offset = 0
@@ -82,6 +83,10 @@ class LogTailProducer(ChunkProducer):
         message = super().produce(stream_ctx, fl_ctx)
         self._last_sent = self._monotonic()
         return message
+
+    def for_target(self, target: str) -> LogTailProducer:
+        """A producer of the same file for one target alone."""
+        return LogTailProducer(self.follow, [target], self._open_feed, self._optional, self._monotonic, self._sleep)
 
     def close(self) -> None:
         """Let go of the file; allowed more than once."""

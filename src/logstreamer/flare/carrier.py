@@ -1,0 +1,228 @@
+"""Carrier: one followed file on its way to one target, over NVFlare's pull loop."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from typing import Any
+
+from logstreamer.apis.shareable import ReturnCode
+from logstreamer.errors import RemoteProtocolError
+from logstreamer.flare import messages
+from logstreamer.flare.job_end import JobEnd
+from logstreamer.flare.pace import Pace
+from logstreamer.protocol.codec import decode, encode
+from logstreamer.protocol.frames import Frame
+from logstreamer.protocol.sender import SenderProtocol, SenderState
+from logstreamer.sender import FollowSpec, Lane, Sender
+from logstreamer.tail import Watch, create_wakeup
+
+logger = logging.getLogger(__name__)
+
+MAX_BODY = 2 << 20
+"""Encoded bytes after which no further frame joins a message: cellnet's cost is per message, up to about here."""
+
+STOP_POLL = 0.2
+"""Longest sleep in seconds: a stop that nobody can announce is seen this soon."""
+
+ENDING_POLL = 0.02
+ENDING_BEAT = 0.5
+"""The same, and the pause between two heartbeats, while the process that writes the file ends."""
+
+MAX_MISSES = 20
+"""How often a target may be not ready before it is given up, if it has never answered."""
+
+MAX_ABORTS = 3
+"""How often in a row a target may answer that its run is aborted before that is believed."""
+
+
+class Carrier:
+    """Steps a Lane when NVFlare asks for a message or has replies. One thread at a time uses it.
+
+    Args:
+        protocol: of the stream to *target*.
+        abort_signal: of the sending run; what the file holds is still sent.
+        clock: monotonic seconds.
+    """
+
+    def __init__(
+        self,
+        spec: FollowSpec,
+        target: str,
+        protocol: SenderProtocol,
+        abort_signal: Any,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.target = target
+        self.is_stock = False  # NVFlare's own receiver answered: it reads chunks only
+        self.trouble = ""  # why the transaction under way is no good any more; "": it is
+        self._clock = clock
+        self._end = spec.stop_event if isinstance(spec.stop_event, JobEnd) else None
+        self._asked = 0
+        self._beat_at = 0.0
+        now = clock()
+        self._sender = Sender(spec, abort_signal, now)
+        self.lane: Lane = self._sender.add_lane(target, protocol, lambda lane: None)
+        self._wakeup = create_wakeup()
+        self._watches: dict[str, Watch] = {}
+        self._pace = Pace(now)
+        self._contacted = False  # the target has answered, some time
+        self._is_first = True
+        self._misses = self._aborts = 0
+
+    @property
+    def reply_timeout(self) -> float:
+        """How long the reply to a message may take, in seconds."""
+        return float(self._sender.spec.chunk_timeout)
+
+    @property
+    def stopped(self) -> bool:
+        """Whether the end has been asked for."""
+        return self._sender.stopped_at is not None
+
+    def begin(self) -> None:
+        """A transaction begins: what NVFlare's engine calls a stream, and we a connection."""
+        self.trouble, self._is_first = "", True
+        self.lane.attach(self._clock())
+
+    def end(self) -> None:
+        """The transaction is over."""
+        self.lane.detach()
+
+    def close(self) -> None:
+        """Let go of the file."""
+        if self._end is not None:
+            self._end.over()
+        for watch in self._watches.values():
+            watch.close()
+        self._wakeup.close()
+        self._sender.close()
+
+    # -- out
+
+    def next_message(self) -> Any:
+        """The next message; blocks until there is one. None: the stream has its outcome and nothing is left to say."""
+        while True:
+            now = self._clock()
+            self._step(now)
+            frames = [] if self._must_wait(now) else self._collect(now)
+            if frames:
+                return self._message(frames)
+            if self.lane.outcome is not None:
+                return None
+            self._note_delivered()
+            self._sleep(now)
+
+    @property
+    def _is_ending(self) -> bool:
+        return self._end is not None and self._end.is_ending
+
+    def _note_delivered(self) -> None:
+        if self._end is not None and self.lane.protocol.state is SenderState.STREAMING and not self.lane.undelivered:
+            self._end.delivered(self._asked)
+
+    def pause(self, seconds: float) -> None:
+        """Wait between two transactions, at most *seconds*; the file is looked at all the same."""
+        due = self._clock() + seconds
+        while (now := self._clock()) < due and self.lane.outcome is None:
+            self._step(now)
+            self._wakeup.wait(min(due - now, STOP_POLL))
+
+    def _step(self, now: float) -> None:
+        self._asked = self._end.asked() if self._end is not None else 0
+        due = self._sender.get_timer()
+        if (due is not None and due <= now) or not self.stopped:
+            self._sender.poll(now)
+        if self._is_ending and now >= self._beat_at and self.lane.protocol.state is SenderState.STREAMING:
+            self._beat_at = now + ENDING_BEAT
+            self.lane.protocol.send_heartbeat(self.lane.behind, now)
+        due = self.lane.get_timer()
+        if due is not None and due <= now:
+            self.lane.handle_timer(now)
+
+    def _must_wait(self, now: float) -> bool:
+        if self.stopped or self._is_first or self._is_ending:
+            return False
+        return self._pace.is_early(now) and self.lane.behind < MAX_BODY
+
+    def _collect(self, now: float) -> list[bytes]:
+        frames: list[bytes] = []
+        size = 0
+        while size < MAX_BODY and (frame := self.lane.next_frame(now)) is not None:
+            frames.append(encode(0, frame, self.lane.encoding))
+            size += len(frames[-1])
+        return frames
+
+    def _message(self, frames: list[bytes]) -> Any:
+        body = messages.pack(frames)
+        make = messages.first_message if self._is_first else messages.frames_message
+        self._is_first = False
+        message = make(body)
+        self._pace.sent(self._clock())
+        message.set_header(messages.REPLY_WITHIN, self._sender.spec.chunk_timeout / 3)
+        if self._end is not None and self._end.is_ending:
+            message.set_header(messages.ENDING, self._end.patience)
+        return message
+
+    def _sleep(self, now: float) -> None:
+        self._watch_directories()
+        times = [now + (ENDING_POLL if self._is_ending else STOP_POLL), self._sender.get_timer(), self.lane.get_timer()]
+        if self._must_wait(now):
+            times.append(self._pace.next_at)
+        due = min(when for when in times if when is not None)
+        self._wakeup.wait(max(0.0, due - now))
+        if self._must_wait(self._clock()):  # news of the file change nothing before that
+            time.sleep(max(0.0, min(self._pace.next_at - self._clock(), STOP_POLL)))
+
+    def _watch_directories(self) -> None:
+        wanted = self._sender.follower.directories()
+        for gone in self._watches.keys() - wanted:
+            self._watches.pop(gone).close()
+        for new in wanted - self._watches.keys():
+            self._watches[new] = self._wakeup.watch(new, self._sender.wake, self._sender.follower.concerns)
+        self._wakeup.refresh()
+
+    # -- in
+
+    def take_reply(self, reply: Any) -> None:
+        """Look at the target's reply to the last message; None: there was none. It may change every attribute."""
+        if reply is None:
+            self._fail_transaction("no reply")
+            return
+        rc, frames = str(reply.get_return_code(ReturnCode.OK)), messages.frames_of(reply)
+        if frames is not None:
+            self._contacted, self._misses, self._aborts = True, 0, 0
+            self._take_frames(frames)
+        elif rc == ReturnCode.OK and not self._contacted:
+            self._found_stock()
+        else:
+            self._refused(rc)
+
+    def _take_frames(self, data: bytes) -> None:
+        now = self._clock()
+        try:
+            received: list[Frame] = [decode(message)[1] for message in messages.unpack(data)]
+            for frame in received:
+                self.lane.receive(frame, now)
+        except RemoteProtocolError as error:
+            self._fail_transaction(f"it broke the protocol ({error})")
+
+    def _found_stock(self) -> None:
+        self.is_stock = True
+        logger.info("%s has NVFlare's own receiver: no checksums, no resume", self.target)
+        self.close()
+
+    def _refused(self, rc: str) -> None:
+        self._aborts = self._aborts + 1 if rc == ReturnCode.TASK_ABORTED else 0
+        if self._aborts >= MAX_ABORTS:
+            self.lane.abandon(rc, f"the run of {self.target} was aborted; {self.lane.undelivered} bytes not delivered")
+        self._fail_transaction(f"it answered {rc}")
+
+    def _fail_transaction(self, trouble: str) -> None:
+        if not self._contacted:
+            self._misses += 1
+        if self._misses >= MAX_MISSES and self.lane.outcome is None:
+            reason = f"{self.target} was not ready after {self._misses} tries ({trouble})"
+            self.lane.abandon(ReturnCode.COMMUNICATION_ERROR, reason)
+        self.trouble = trouble

@@ -1,0 +1,238 @@
+"""FlareEngine: an NVFlare engine as an engine of ours."""
+
+from __future__ import annotations
+
+import logging
+import os
+import random
+import threading
+import time
+import uuid
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from nvflare.apis.fl_constant import ReservedKey
+from nvflare.apis.signal import Signal
+
+from logstreamer.apis.outcomes import Outcomes
+from logstreamer.apis.shareable import ReturnCode, make_reply
+from logstreamer.apis.streaming import (
+    ConsumerFactory,
+    ObjectProducer,
+    PayloadKey,
+    StreamableEngine,
+    StreamContextKey,
+    StreamDoneCallback,
+)
+from logstreamer.errors import ConfigError
+from logstreamer.flare.carrier import Carrier
+from logstreamer.flare.consumers import FlareConsumerFactory
+from logstreamer.flare.hub import hub_of
+from logstreamer.flare.messages import MARK
+from logstreamer.flare.producers import FollowProducer, ObjectsProducer
+from logstreamer.protocol.backoff import Backoff
+from logstreamer.protocol.codec import ENCODINGS
+from logstreamer.protocol.frames import VERSION, StreamKey
+from logstreamer.protocol.sender import SenderProtocol
+from logstreamer.sender import FollowSpec
+from logstreamer.sinks import Registration
+
+logger = logging.getLogger(__name__)
+
+FIRST_RETRY, LAST_RETRY = 0.2, 5.0
+"""Seconds between two transactions of a stream, where the last one failed: the first pause and the longest."""
+
+_LOCAL_KEYS = (StreamContextKey.RC, StreamContextKey.END_STREAM, PayloadKey.STREAM_DONE_CB)
+
+
+class FlareEngine(StreamableEngine):
+    """What LogStreamer needs, on top of what an engine of NVFlare offers.
+
+    Args:
+        engine: NVFlare's: of the server or a client, of a job process or its parent.
+    """
+
+    def __init__(self, engine: Any) -> None:
+        self._engine = engine
+
+    # -- receiving
+
+    def register_stream_processing(
+        self,
+        channel: str,
+        topic: str,
+        factory: ConsumerFactory,
+        stream_done_cb: StreamDoneCallback | None = None,
+        consumed_cb: Callable[..., Any] | None = None,
+        **cb_kwargs: Any,
+    ) -> None:
+        """See `StreamableEngine`; may be repeated, as NVFlare's own engines need it for each run."""
+        registration = Registration(factory, stream_done_cb, consumed_cb, cb_kwargs)
+        hub = hub_of(self._engine)
+        hub.register(channel, topic, registration)
+        self._engine.register_stream_processing(
+            channel=channel, topic=topic, factory=FlareConsumerFactory(hub, registration)
+        )
+
+    # -- sending
+
+    def stream_objects(
+        self,
+        channel: str,
+        topic: str,
+        stream_ctx: dict[str, Any],
+        targets: Sequence[str],
+        producer: ObjectProducer,
+        fl_ctx: Any,
+        optional: bool = False,
+        secure: bool = False,
+    ) -> tuple[str, Any]:
+        """See `StreamableEngine`. A `JobEnd` as the stop event of a followed file ends it in two steps."""
+        if isinstance(targets, str) or not targets:
+            raise ConfigError(f"targets must be a list of at least one site but got {targets!r}")
+        call = _Call(self._engine, channel, topic, stream_ctx, fl_ctx, optional, secure)
+        spec = getattr(producer, "follow", None)
+        if not isinstance(spec, FollowSpec):
+            return call.objects(producer, list(targets))
+        return call.follow(spec, producer, list(targets))
+
+    def shutdown_streamer(self) -> None:
+        """NVFlare's engines end with their runs, not with ours."""
+
+
+class _Call:
+    """One call of `stream_objects`, with its arguments."""
+
+    def __init__(
+        self,
+        engine: Any,
+        channel: str,
+        topic: str,
+        stream_ctx: dict[str, Any],
+        fl_ctx: Any,
+        optional: bool,
+        secure: bool,
+    ) -> None:
+        self._engine = engine
+        self._channel = channel
+        self._topic = topic
+        self._stream_ctx = stream_ctx
+        self._fl_ctx = fl_ctx
+        self._optional = optional
+        self._secure = secure
+
+    def objects(self, producer: Any, targets: list[str]) -> tuple[str, Any]:
+        """Send what *producer* makes."""
+        bridge = ObjectsProducer(producer)
+        backoff = Backoff(FIRST_RETRY, LAST_RETRY, random.random)
+        while True:
+            rc, result = self._transaction(self._stream_ctx, targets, bridge, self._fl_ctx)
+            if not bridge.is_not_ready:
+                return rc, result
+            time.sleep(backoff.delay())
+
+    def follow(self, spec: FollowSpec, producer: Any, targets: list[str]) -> tuple[str, Outcomes]:
+        """Follow a file. Each target has transactions of its own, so that the trouble of one is not another's."""
+        outcomes = Outcomes()
+
+        def one(target: str) -> None:
+            try:
+                outcomes[target] = self._follow_one(spec, producer.for_target(target), target)
+            except Exception as error:  # its thread's last words
+                logger.exception("%s to %s failed", spec.path, target)
+                outcomes[target] = make_reply(ReturnCode.EXECUTION_EXCEPTION, {"reason": str(error)})
+
+        others = [threading.Thread(target=one, args=(target,), name=f"logstreamer-{target}") for target in targets[1:]]
+        for thread in others:
+            thread.start()
+        one(targets[0])
+        for thread in others:
+            thread.join()
+        signal = self._fl_ctx.get_run_abort_signal()
+        if signal is not None and signal.triggered:
+            return ReturnCode.TASK_ABORTED, outcomes
+        return (ReturnCode.OK if outcomes else ReturnCode.ERROR), outcomes
+
+    def _follow_one(self, spec: FollowSpec, plain: Any, target: str) -> Any:
+        carrier = Carrier(spec, target, self._protocol(spec), self._fl_ctx.get_run_abort_signal())
+        producer = FollowProducer(carrier, plain, self._fl_ctx)
+        backoff = Backoff(FIRST_RETRY, LAST_RETRY, random.random)
+        said = ""
+        try:
+            while True:
+                stream_ctx = {key: value for key, value in self._stream_ctx.items() if key not in _LOCAL_KEYS}
+                stream_ctx[MARK] = VERSION
+                carrier.begin()
+                acked = carrier.lane.acked
+                _, result = self._transaction(stream_ctx, [target], producer, self._patient_context())
+                carrier.end()
+                if carrier.is_stock:
+                    return self._plain_outcome(target, result)
+                if carrier.lane.outcome is not None:
+                    self._say_over(spec, carrier)
+                    return carrier.lane.outcome
+                if carrier.trouble != said:
+                    said = carrier.trouble
+                    logger.info("%s to %s: %s; trying again", spec.path, target, said)
+                if carrier.lane.acked > acked:
+                    backoff.reset()
+                carrier.pause(backoff.delay())
+                if carrier.lane.outcome is not None:
+                    self._say_over(spec, carrier)
+                    return carrier.lane.outcome
+        finally:
+            carrier.close()
+            plain.close()
+
+    def _say_over(self, spec: FollowSpec, carrier: Carrier) -> None:
+        lane = carrier.lane
+        if lane.reason:  # a line about a good end would be one more in a log that has just ended
+            log = logger.info if self._optional else logger.error
+            log("%s to %s: %s, %s", spec.path, carrier.target, lane.state.value, lane.reason)
+
+    @staticmethod
+    def _plain_outcome(target: str, result: Any) -> Any:
+        outcome = result.get(target) if isinstance(result, dict) else None
+        if outcome is None and isinstance(result, dict):
+            outcome = next(iter(result.values()), None)
+        return outcome if outcome is not None else make_reply(ReturnCode.ERROR, {"reason": "the stream failed"})
+
+    def _protocol(self, spec: FollowSpec) -> SenderProtocol:
+        name = str(self._stream_ctx.get(PayloadKey.FILE_NAME) or os.path.basename(spec.path))
+        job = str(self._fl_ctx.get_job_id() or "")
+        key = StreamKey(self._channel, self._topic, job, _text(name), _text(os.path.abspath(spec.path)))
+        return SenderProtocol(
+            key,
+            new_run=lambda: uuid.uuid4().hex,
+            jitter=random.random,
+            liveness_interval=spec.liveness_interval,
+            reply_timeout=spec.chunk_timeout,
+            encodings=ENCODINGS,
+        )
+
+    def _patient_context(self) -> Any:
+        """The caller's context, with an abort signal that is never raised: NVFlare's loop drops at once what is not
+        sent yet when it sees one, and we send it."""
+        patient = self._fl_ctx.clone()
+        patient.put(key=ReservedKey.RUN_ABORT_SIGNAL, value=Signal(), private=True, sticky=False)
+        return patient
+
+    def _transaction(
+        self, stream_ctx: dict[str, Any], targets: list[str], producer: Any, fl_ctx: Any
+    ) -> tuple[str, Any]:
+        done: tuple[str, Any] = self._engine.stream_objects(
+            channel=self._channel,
+            topic=self._topic,
+            stream_ctx=stream_ctx,
+            targets=targets,
+            producer=producer,
+            fl_ctx=fl_ctx,
+            optional=self._optional,
+            secure=self._secure,
+        )
+        return done
+
+
+def _text(name: str) -> str:
+    """*name* with undecodable bytes as escapes: what travels has to be UTF-8."""
+    return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")

@@ -1,0 +1,67 @@
+"""JobEnd: how a followed log ends with the process that writes it."""
+
+from __future__ import annotations
+
+import threading
+
+
+class JobEnd:
+    """A stop for `stream_log` that comes in two steps.
+
+    First the job's process is *ending*: its last lines are still to come, and nobody knows which is the last one. So
+    whoever writes one waits until it is delivered, and the receiver is told that the process may be gone at any moment.
+    Then it is set, like any stop event: what is there is all.
+
+    Args:
+        patience: how many seconds after the last word of the process the receiver may take what it has for all.
+    """
+
+    def __init__(self, patience: float) -> None:
+        self.patience = patience
+        self._stop = threading.Event()
+        self._changed = threading.Condition()
+        self._asked = 0
+        self._delivered = 0
+        self._is_over = False
+        self.is_ending = False
+
+    def is_set(self) -> bool:
+        """Whether the file has got its last line."""
+        return self._stop.is_set()
+
+    def set(self) -> None:
+        """It has."""
+        self._stop.set()
+
+    def begin(self) -> None:
+        """The process is ending."""
+        self.is_ending = True
+
+    def wait_delivered(self, seconds: float) -> bool:
+        """Wait until what the file holds now has arrived, at most *seconds*; False where it has not, or never will."""
+        with self._changed:
+            self._asked += 1
+            asked = self._asked
+            return self._changed.wait_for(lambda: self._delivered >= asked or self._is_over, seconds) and (
+                self._delivered >= asked
+            )
+
+    # -- the sending side
+
+    def asked(self) -> int:
+        """The latest question; look at the file after this, and give it back to `delivered`."""
+        with self._changed:
+            return self._asked
+
+    def delivered(self, asked: int) -> None:
+        """All that the file held when *asked* was taken has arrived."""
+        with self._changed:
+            if asked > self._delivered:
+                self._delivered = asked
+                self._changed.notify_all()
+
+    def over(self) -> None:
+        """Nothing will be delivered any more."""
+        with self._changed:
+            self._is_over = True
+            self._changed.notify_all()

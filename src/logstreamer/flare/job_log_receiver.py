@@ -1,0 +1,192 @@
+"""JobLogReceiver: the widget that keeps the logs of a job's sites at the server."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import tempfile
+import threading
+from typing import Any
+
+from nvflare.apis.event_type import EventType
+from nvflare.apis.fl_constant import SystemComponents, WorkspaceConstants
+from nvflare.apis.storage import DataTypes
+from nvflare.app_common.logging.constants import ALLOW_LOG_STREAMING_VAR, LIVE_LOG_TOPIC, Channels
+from nvflare.widgets.widget import Widget
+
+from logstreamer.apis.checks import check_non_negative_number
+from logstreamer.apis.shareable import ReturnCode
+from logstreamer.flare.consumers import StoredConsumerFactory
+from logstreamer.flare.hub import Hub, hub_of
+from logstreamer.flare.job_sink import JobSink
+from logstreamer.protocol.frames import Open
+from logstreamer.receiver import EndStream
+from logstreamer.sinks import Sink
+from logstreamer.store import layout
+from logstreamer.store.catalogue import Store
+from logstreamer.store_sink import Stored
+
+END_SECONDS = 60.0
+"""How long the end of a run waits for clients that are still sending."""
+
+
+class JobLogReceiver(Widget):
+    """Keeps byte-exact copies of what `JobLogStreamer`s send, ours or NVFlare's own.
+
+    It belongs into a job's server configuration, or into the server's resources.json, where it serves all jobs. While
+    a job runs, each copy can be read (`tail -f`) at `{dest_dir}/{job_id}/{client}/{file}`; when its stream has ended
+    well it is handed to the job manager, or, where there is none and no dest_dir was given, moved into the run
+    directory of the job. A stream that ended badly keeps its partial file, and its sender may continue it.
+
+    Args:
+        dest_dir: where the copies lie; None: `logstreamer-UID` in the directory for temporary files.
+        idle_timeout: seconds without a message after which a sender is given up (>= 0); 0: never.
+        store: a directory of logstreamer's (`logstreamer serve --dest`) in place of dest_dir: the copies lie at
+            `{store}/{client}/{job_id}/{file}` and stay there, `logstreamer ls`, `logs` and `verify` read them while
+            the job runs, and the job manager gets a copy.
+
+    Raises:
+        TypeError, ValueError: idle_timeout is no number of seconds.
+    """
+
+    def __init__(self, dest_dir: str | None = None, idle_timeout: float = 30.0, store: str | None = None) -> None:
+        super().__init__()
+        check_non_negative_number("idle_timeout", idle_timeout)
+        # NVFlare's job API reads the arguments of a component from attributes of these names.
+        self._dest_dir = dest_dir
+        self._idle_timeout = idle_timeout
+        self._store = store
+        self._stored: Stored | None = None
+        self._said: set[tuple[str, str]] = set()
+        self._lock = threading.Lock()
+        self.register_event_handler(
+            [EventType.SYSTEM_START, EventType.ABOUT_TO_START_RUN, EventType.START_RUN], self._on_start
+        )
+        self.register_event_handler(EventType.END_RUN, self._on_end)
+
+    # -- events
+
+    def _on_start(self, event_type: str, fl_ctx: Any) -> None:
+        # Again at each of these events: NVFlare makes a new streamer for each run, which knows no registration.
+        engine = fl_ctx.get_engine()
+        hub = hub_of(engine)
+        stored = self._open(fl_ctx)
+        channel, topic = Channels.LOG_STREAMING_CHANNEL, LIVE_LOG_TOPIC
+
+        def open_sink(site: str, frame: Open, end_stream: EndStream) -> Sink:
+            return self._sink(engine, stored, site, frame)
+
+        hub.store(channel, topic, open_sink)
+        engine.register_stream_processing(channel=channel, topic=topic, factory=StoredConsumerFactory(hub))
+
+    def _open(self, fl_ctx: Any) -> Stored:
+        with self._lock:
+            if self._stored is None:
+                root = (
+                    self._store or self._dest_dir or os.path.join(tempfile.gettempdir(), f"logstreamer-{os.getuid()}")
+                )
+                part = f"nvflare-{fl_ctx.get_job_id() or 'server'}"
+                self._stored = Stored(Store(root, part=part), idle_timeout=self._idle_timeout)
+            return self._stored
+
+    def _on_end(self, event_type: str, fl_ctx: Any) -> None:
+        hub: Hub = hub_of(fl_ctx.get_engine())
+        left = hub.wait_until_quiet(fl_ctx.get_job_id(), END_SECONDS)
+        if left:
+            self.log_warning(fl_ctx, f"the run ends, but {left} live logs have not come to their end")
+
+    # -- streams; on the hub's threads
+
+    def _sink(self, engine: Any, stored: Stored, site: str, frame: Open) -> Sink:
+        job, name = frame.key.job, frame.key.name
+
+        def on_end(path: str, rc: str, reason: str) -> None:
+            self._ended(engine, stored, site, job, name, path, rc, reason)
+
+        return JobSink(
+            stored,
+            site,
+            job,
+            by_job=self._store is None,
+            refusal=lambda: self._refusal(engine, site, job),
+            on_end=on_end,
+        )
+
+    def _refusal(self, engine: Any, site: str, job: str) -> str:
+        client = getattr(engine, "get_client_from_name", lambda name: None)(site)
+        config = (client.get_site_config() or {}) if client is not None else {}
+        if config.get(ALLOW_LOG_STREAMING_VAR, True):
+            return ""
+        refusal = f"{site} does not allow log streaming ({ALLOW_LOG_STREAMING_VAR} in its resources.json)"
+        if (site, job) not in self._said and len(self._said) < 10_000:
+            self._said.add((site, job))
+            self.logger.error(f"a live log of job {job} is refused: {refusal}")
+        return refusal
+
+    def _ended(
+        self, engine: Any, stored: Stored, site: str, job: str, name: str, path: str, rc: str, reason: str
+    ) -> None:
+        file = os.path.join(stored.store.root, path)
+        if rc != ReturnCode.OK:
+            why = reason and f" ({reason})"
+            self.logger.warning(f"live log {name} of {site}, job {job}, ended with {rc}{why}; its part is at {file}")
+            return
+        with engine.new_context() as fl_ctx:
+            manager = engine.get_component(SystemComponents.JOB_MANAGER)
+            if manager is not None:
+                given = self._to_give(file)
+                manager.set_client_data(job, given, site, _data_type(name), fl_ctx)
+                self.logger.info(f"live log {name} of {site} saved for job {job}")
+            elif self._dest_dir is None and self._store is None:
+                self._move(engine, file, site, job, name)
+                return
+            else:
+                self.logger.info(f"live log {name} of {site}, job {job}, is at {file}")
+                return
+        if self._store is None:
+            _forget(file)
+
+    def _to_give(self, file: str) -> str:
+        """What the job manager may have: it takes the file away."""
+        if self._store is None:
+            return file
+        descriptor, copy = tempfile.mkstemp(prefix="logstreamer-")
+        os.close(descriptor)
+        shutil.copyfile(file, copy)
+        return copy
+
+    def _move(self, engine: Any, file: str, site: str, job: str, name: str) -> None:
+        workspace = getattr(engine, "get_workspace", lambda: None)()
+        if workspace is None:
+            self.logger.info(f"live log {name} of {site}, job {job}, is at {file}")
+            return
+        target = os.path.join(workspace.get_run_dir(job), site, name)
+        os.makedirs(os.path.dirname(target), exist_ok=True)
+        shutil.move(file, _free(target))
+        _forget(file)
+        self.logger.info(f"live log {name} of {site} saved at {target}")
+
+
+def _data_type(name: str) -> str:
+    if name == WorkspaceConstants.ERROR_LOG_FILE_NAME:
+        return str(DataTypes.ERRORLOG.value)
+    return f"{DataTypes.LOG.value}_{name.replace('/', '_')}"
+
+
+def _free(path: str) -> str:
+    """*path*, or the first of PATH.2, PATH.3, ... that does not exist: nothing earlier is overwritten."""
+    number, free = 1, path
+    while os.path.lexists(free):
+        number += 1
+        free = f"{path}.{number}"
+    return free
+
+
+def _forget(file: str) -> None:
+    """Remove what lies beside a file that was given away."""
+    directory, name = os.path.split(file)
+    place = layout.Place((directory,), name)
+    for beside in (place.sidecar, place.arrivals):
+        with contextlib.suppress(FileNotFoundError):
+            os.remove(os.path.join(directory, beside))

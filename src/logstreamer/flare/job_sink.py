@@ -1,0 +1,55 @@
+"""JobSink: the copy of one job's log at NVFlare's server."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import msgspec
+
+from logstreamer.apis.shareable import ReturnCode
+from logstreamer.errors import EngineError
+from logstreamer.protocol.frames import Open
+from logstreamer.sinks import Begun
+from logstreamer.store_sink import Stored, StoreSink
+
+
+class JobSink(StoreSink):
+    """A `StoreSink` that asks before it begins, and says where the copy lies when it ends.
+
+    Args:
+        stored: where the copies lie.
+        site, job: who sends, for which job; as NVFlare's engine authenticated them.
+        by_job: the copy lies at JOB/SITE/FILE and not at SITE/JOB/FILE.
+        refusal: why nothing is taken from this site; "": it is.
+        on_end: `on_end(path, rc, reason)`: *path* relative to the store, "" where nothing was stored.
+    """
+
+    def __init__(
+        self,
+        stored: Stored,
+        site: str,
+        job: str,
+        *,
+        by_job: bool,
+        refusal: Callable[[], str],
+        on_end: Callable[[str, str, str], None],
+    ) -> None:
+        super().__init__(stored, job if by_job else site)
+        self.blocking = True  # at the end the file is handed over to NVFlare's job storage
+        self._job = site if by_job else job
+        self._refusal = refusal
+        self._on_end = on_end
+
+    def begin(self, frame: Open) -> Begun:
+        """Begin, unless the site does not allow it."""
+        refusal = self._refusal()
+        if refusal:
+            raise EngineError(refusal)
+        return super().begin(msgspec.structs.replace(frame, key=msgspec.structs.replace(frame.key, job=self._job)))
+
+    def end(self, rc: str, reason: str) -> None:
+        """The run is over: the file is closed, and then handed over."""
+        path = self.path
+        super().end(rc, reason)
+        if path or rc == ReturnCode.OK:
+            self._on_end(path, rc, reason)

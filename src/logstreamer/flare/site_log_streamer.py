@@ -1,0 +1,178 @@
+"""SiteLogStreamer: the widget that gives every job of a site a live log."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import threading
+from typing import Any
+
+from nvflare.apis.event_type import EventType
+from nvflare.apis.fl_constant import (
+    FLContextKey,
+    JobConstants,
+    ProcessType,
+    ReservedKey,
+    SiteType,
+    StreamCtxKey,
+    WorkspaceConstants,
+)
+from nvflare.apis.job_def import JobMetaKey
+from nvflare.apis.workspace import Workspace
+from nvflare.app_common.logging.constants import LIVE_LOG_TOPIC, Channels, is_log_streaming_allowed
+from nvflare.widgets.widget import Widget
+
+from logstreamer import LogStreamer
+
+logger = logging.getLogger(__name__)
+
+STREAMER_PATH = "logstreamer.flare.job_log_streamer.JobLogStreamer"
+_STREAMER_NAME = "JobLogStreamer"
+
+
+class SiteLogStreamer(Widget):
+    """Adds a `JobLogStreamer` to each job that has none, and sends what that one could not.
+
+    It belongs into the client's resources.json; the server's needs a `JobLogReceiver`. When a job's process has ended,
+    however it ended, the rest of its log is sent from here: the lines it wrote last, or all that a killed one left.
+
+    Args:
+        log_file_name, liveness_interval, poll_interval: as in `JobLogStreamer`.
+    """
+
+    def __init__(
+        self,
+        log_file_name: str = WorkspaceConstants.LOG_FILE_NAME,
+        liveness_interval: float = 10.0,
+        poll_interval: float = 0.5,
+    ) -> None:
+        super().__init__()
+        self._log_file_name = log_file_name
+        self._liveness_interval = liveness_interval
+        self._poll_interval = poll_interval
+        self._jobs: set[str] = set()  # those that were given a streamer here and have not ended yet
+        self.register_event_handler(EventType.BEFORE_JOB_LAUNCH, self._on_launch)
+        self.register_event_handler(EventType.JOB_COMPLETED, self._on_completed)
+
+    # -- before
+
+    def _on_launch(self, event_type: str, fl_ctx: Any) -> None:
+        job = (fl_ctx.get_prop(FLContextKey.JOB_META) or {}).get(JobMetaKey.JOB_ID)
+        workspace = _workspace(fl_ctx)
+        if not job or workspace is None:
+            return
+        path = os.path.join(workspace.get_app_config_dir(job), JobConstants.CLIENT_JOB_CONFIG)
+        try:
+            with open(path, encoding="utf-8") as file:
+                config = json.load(file)
+        except FileNotFoundError:
+            return
+        except (OSError, ValueError) as error:
+            self.log_error(fl_ctx, f"job {job} gets no live log: {path} cannot be read: {error}")
+            return
+        components = config.setdefault("components", []) or []
+        config["components"] = components
+        theirs = [component for component in components if _STREAMER_NAME in str(component.get("path", ""))]
+        if not is_log_streaming_allowed(fl_ctx):
+            if theirs:
+                config["components"] = [component for component in components if component not in theirs]
+                # A failure here must stop the launch: the job would stream what the site does not allow.
+                write_json(path, config)
+                self.log_warning(fl_ctx, f"job {job}: its live log is taken out, this site does not allow it")
+            return
+        if any(not _may_add(component, self._log_file_name) for component in theirs):
+            return
+        components.append(self._component())
+        try:
+            write_json(path, config)
+        except OSError as error:
+            self.log_error(fl_ctx, f"job {job} gets no live log: {path} cannot be written: {error}")
+            return
+        self._jobs.add(job)
+        self.log_info(fl_ctx, f"job {job} gets a live log of {self._log_file_name}")
+
+    def _component(self) -> dict[str, Any]:
+        return {
+            "id": f"site_log_streamer_{self._log_file_name}",
+            "path": STREAMER_PATH,
+            "args": {
+                "log_file_name": self._log_file_name,
+                "liveness_interval": self._liveness_interval,
+                "poll_interval": self._poll_interval,
+                "target_parent_server": True,
+                "site_finishes": True,
+            },
+        }
+
+    # -- after
+
+    def _on_completed(self, event_type: str, fl_ctx: Any) -> None:
+        if fl_ctx.get_process_type() != ProcessType.CLIENT_PARENT or not is_log_streaming_allowed(fl_ctx):
+            return
+        job = fl_ctx.get_prop(FLContextKey.CURRENT_JOB_ID) or fl_ctx.get_job_id()
+        workspace = _workspace(fl_ctx)
+        is_errors = self._log_file_name == WorkspaceConstants.ERROR_LOG_FILE_NAME
+        if not job or workspace is None or not (job in self._jobs or is_errors):
+            return
+        self._jobs.discard(job)
+        path = os.path.join(os.path.abspath(workspace.get_run_dir(job)), self._log_file_name)
+        if not os.path.exists(path):
+            return
+        site = fl_ctx.get_identity_name()
+        # This process serves many jobs: without these the receiver would not know which one the log belongs to.
+        context = fl_ctx.get_engine().new_context()
+        context.put(key=ReservedKey.RUN_NUM, value=job, private=False, sticky=True)
+        context.put(key=ReservedKey.IDENTITY_NAME, value=site, private=False, sticky=False)
+        threading.Thread(
+            target=self._finish, args=(context, path, site, job), name=f"logstreamer-{job}", daemon=True
+        ).start()
+
+    def _finish(self, fl_ctx: Any, path: str, site: str, job: str) -> None:
+        stop = threading.Event()
+        stop.set()
+        try:
+            LogStreamer.stream_log(
+                channel=Channels.LOG_STREAMING_CHANNEL,
+                topic=LIVE_LOG_TOPIC,
+                stream_ctx={StreamCtxKey.CLIENT_NAME: site, StreamCtxKey.JOB_ID: job},
+                targets=[SiteType.SERVER],
+                file_name=path,
+                fl_ctx=fl_ctx,
+                stop_event=stop,
+                poll_interval=self._poll_interval,
+                liveness_interval=self._liveness_interval,
+            )
+        except Exception:  # a thread's last words
+            logger.exception("the end of %s was not sent", path)
+
+
+def _may_add(component: dict[str, Any], log_file_name: str) -> bool:
+    """Whether a streamer that the job declares leaves room for ours: one of ours, of another file."""
+    if not str(component.get("id", "")).startswith("site_log_streamer_"):
+        return False
+    return bool((component.get("args") or {}).get("log_file_name") != log_file_name)
+
+
+def _workspace(fl_ctx: Any) -> Any:
+    root, site = fl_ctx.get_prop(FLContextKey.WORKSPACE_ROOT), fl_ctx.get_identity_name()
+    return Workspace(root_dir=root, site_name=site) if root and site else None
+
+
+def write_json(path: str, content: Any) -> None:
+    """Replace the file at *path* by *content*, or leave it as it is.
+
+    Raises:
+        OSError: it is as it was.
+    """
+    temporary = f"{path}.{os.getpid()}.tmp"
+    try:
+        with open(temporary, "w", encoding="utf-8") as file:
+            json.dump(content, file, indent=2)
+            file.write("\n")
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    finally:
+        if os.path.exists(temporary):
+            os.remove(temporary)
