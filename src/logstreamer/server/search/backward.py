@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
-from itertools import accumulate
 from typing import NamedTuple
 
-from logstreamer.lines.pattern import Pattern, searchable, without_colours
+from logstreamer.lines.finding import lines_with
+from logstreamer.lines.pattern import Pattern, searchable
 from logstreamer.store.follow import Reader
 
 BLOCK = 256 << 10
@@ -59,7 +58,7 @@ class Backward:
             self._piece(low, data)
             return []
         begin = newline + 1
-        found = [Found(low + start, low + end, low + at) for start, end, at in self._lines(data, begin)]
+        found = [Found(low + start, low + end, low + at) for start, end, at in lines_with(self._pattern, data, begin)]
         if self._long_end is not None:
             found = self._with_long(found, low + (data.rfind(b"\n", begin, last) + 1 or begin))
         self.position = low + begin
@@ -98,34 +97,4 @@ class Backward:
         if at is not None:
             found.append(Found(start, self._long_end, at))
         self._long_end = self._long_find = None
-        return found
-
-    def _lines(self, data: bytes, begin: int) -> list[tuple[int, int, int]]:
-        """Start, end and find of each line from *begin* on that has one."""
-        if b"\x1b" in data and begin < len(data):
-            return self._coloured_lines(data, begin)
-        text, end = searchable(data), len(data)
-        found = []
-        while begin < end and (hit := self._pattern.find(text, begin, end)) is not None:
-            at = hit[0]
-            if at == end and data.endswith(b"\n"):
-                break  # what is behind the last newline is no line yet
-            start = data.rfind(b"\n", begin, at) + 1 or begin
-            begin = data.find(b"\n", at) + 1 or end
-            found.append((start, begin, at))
-        return found
-
-    def _coloured_lines(self, data: bytes, begin: int) -> list[tuple[int, int, int]]:
-        lines = data[begin:].split(b"\n")
-        if not lines[-1]:
-            lines.pop()
-        bare = [without_colours(line) for line in lines]
-        starts = list(accumulate((len(line) + 1 for line in bare), initial=0))
-        wholes = list(accumulate((len(line) + 1 for line in lines), initial=begin))
-        text = searchable(b"\n".join(bare))
-        found, position = [], 0
-        while position <= len(text) and (hit := self._pattern.find(text, position)) is not None:
-            index = bisect_right(starts, hit[0]) - 1
-            found.append((wholes[index], min(wholes[index + 1], len(data)), wholes[index]))
-            position = starts[index + 1]
         return found

@@ -1,0 +1,1 @@
+"""Alerts: rules about streams, and webhooks that are told once of each event."""
