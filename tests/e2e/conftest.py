@@ -28,11 +28,11 @@ def start(tmp_path: Path) -> Iterator[Callable[..., Program]]:
 class Receiver:
     """`serve` on a port that stays the same over restarts; the copies lie below `copies`."""
 
-    def __init__(self, start: Callable[..., Program], directory: Path) -> None:
+    def __init__(self, start: Callable[..., Program], directory: Path, *options: str) -> None:
         self._start = start
         self.copies = directory / "copies"
         self.port = 0
-        self.program = self.begin()
+        self.program = self.begin(*options)
 
     def begin(self, *options: str) -> Program:
         """Start it (again) and wait until it is ready."""

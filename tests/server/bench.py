@@ -9,6 +9,8 @@ from pathlib import Path
 from logstreamer.engines.websocket import WebSocketEngine
 from logstreamer.protocol.frames import StreamKey
 from logstreamer.sender import FollowSpec
+from logstreamer.server.alerts.rules import Config
+from logstreamer.server.alerts.service import Alerts
 from logstreamer.server.api import Api
 from logstreamer.server.board import Board
 from logstreamer.store.catalogue import Store
@@ -18,18 +20,27 @@ TOKEN = "a-token"
 
 
 class Bench:
-    """A receiver with its API, a site that sends, and a client."""
+    """A receiver with its API, a site that sends, and a client.
 
-    def __init__(self, directory: Path) -> None:
+    Args:
+        config: alerts; None: none.
+        idle_timeout: of what they know; the receiver's own is 30 s.
+    """
+
+    def __init__(self, directory: Path, config: Config | None = None, idle_timeout: float = 30.0) -> None:
         self.directory = directory
         self.store = Store(directory / "copies")
         stored = Stored(self.store, idle_timeout=30.0)
         board = Board(stored)
+        own = directory / "copies" / ".logstreamer"
+        self.alerts = Alerts(config, board, self.store.reader, str(own), idle_timeout) if config else None
         self.engine = WebSocketEngine.serve(
-            "receiver", port=0, token=TOKEN, routes=Api(stored, board, TOKEN, "i").routes()
+            "receiver", port=0, token=TOKEN, routes=Api(stored, board, TOKEN, "i", self.alerts).routes()
         )
         self.engine.take_other_streams(stored.open_sink)
         board.start(self.engine)
+        if self.alerts is not None:
+            self.alerts.start(self.engine)
         self.board = board
         self.site = WebSocketEngine.connect("s", {"receiver": self.engine.url}, token=TOKEN)
         self.stop = threading.Event()
@@ -64,4 +75,6 @@ class Bench:
         self.site.shutdown_streamer()
         self.engine.pump.ask(self.board.stop)
         self.engine.shutdown_streamer()
+        if self.alerts is not None:
+            self.alerts.stop()
         self.store.close()

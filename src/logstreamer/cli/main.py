@@ -20,6 +20,7 @@ COMMANDS = {
     "ls": "What each stream is doing now.",
     "logs": "Print streams, and follow them.",
     "get": "Fetch a byte-exact copy of one stream.",
+    "alerts": "Try the rules and webhooks of `serve --alerts`.",
     "verify": "Check stored bytes against their digests, and list gaps.",
 }
 

@@ -17,10 +17,13 @@ from logstreamer.cli.signals import Stop
 from logstreamer.engines.endpoint import Endpoint
 from logstreamer.engines.websocket import WebSocketEngine
 from logstreamer.errors import StoreError
+from logstreamer.server.alerts.rules import Config
+from logstreamer.server.alerts.service import Alerts
 from logstreamer.server.api import Api
 from logstreamer.server.board import Board
 from logstreamer.server.note import Note
 from logstreamer.store.catalogue import Store
+from logstreamer.store.layout import OWN_DIRECTORY
 from logstreamer.store_sink import Stored
 
 
@@ -30,6 +33,7 @@ class Receiving:
 
     Args:
         token: None makes one, which is then printed.
+        alerts: what is told to whom; no rules: nothing.
     """
 
     host: str
@@ -40,6 +44,7 @@ class Receiving:
     token: str | None
     tls_cert: str | None
     tls_key: str | None
+    alerts: Config
 
     def run(self) -> int:
         """Receive until a signal comes; return the exit code.
@@ -63,6 +68,7 @@ class Receiving:
     def _start(self, stored: Stored, ends: ExitStack) -> tuple[WebSocketEngine, Note]:
         token, instance = self.token or secrets.token_urlsafe(24), secrets.token_hex(8)
         board = Board(stored)
+        alerts = self._alerts(stored, board, ends) if self.alerts.rules else None
         engine = WebSocketEngine.serve(
             "receiver",
             host=self.host,
@@ -70,7 +76,7 @@ class Receiving:
             token=token,
             certfile=self.tls_cert,
             keyfile=self.tls_key,
-            routes=Api(stored, board, token, instance).routes(),
+            routes=Api(stored, board, token, instance, alerts).routes(),
         )
         ends.callback(engine.shutdown_streamer)
 
@@ -82,8 +88,16 @@ class Receiving:
         ends.callback(lambda: engine.pump.ask(leave))
         engine.take_other_streams(stored.open_sink)
         board.start(engine)
+        if alerts is not None:
+            alerts.start(engine)
         cafile = os.path.abspath(self.tls_cert) if self.tls_cert else ""
         return engine, Note(str(_reachable(engine.endpoint, "localhost")), token, instance, os.getpid(), cafile)
+
+    def _alerts(self, stored: Stored, board: Board, ends: ExitStack) -> Alerts:
+        directory = os.path.join(stored.store.root, OWN_DIRECTORY)
+        alerts = Alerts(self.alerts, board, stored.store.reader, directory, self.idle_timeout)
+        ends.callback(alerts.stop)
+        return alerts
 
     @staticmethod
     def _leave(note: Note, dest: str, ends: ExitStack) -> None:

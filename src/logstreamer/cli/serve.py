@@ -35,6 +35,17 @@ Examples:
 )
 @click.option("--tls-cert", type=click.Path(exists=True, dir_okay=False), help="Certificate (PEM): speak https.")
 @click.option("--tls-key", type=click.Path(exists=True, dir_okay=False), help="Its key (PEM).")
+@click.option(
+    "--alerts",
+    "alerts_file",
+    metavar="FILE",
+    help="Rules (TOML): whom to tell of streams that die, fall silent, fail, ... See `logstreamer alerts`.",
+)
+@click.option(
+    "--on-dead",
+    metavar="URL",
+    help="Webhook that is told when a stream is dead; slack+https://... and ntfy+https://... speak their language.",
+)
 @verbose_option
 def serve(
     listen: str,
@@ -44,6 +55,8 @@ def serve(
     token: str | None,
     tls_cert: str | None,
     tls_key: str | None,
+    alerts_file: str | None,
+    on_dead: str | None,
 ) -> int:
     """Receive streams and keep byte-exact copies of them.
 
@@ -56,5 +69,9 @@ def serve(
     if token is not None and not token.strip():
         raise click.BadParameter("it must not be empty", param_hint=f"--token / {TOKEN_VARIABLE}")
     from logstreamer.cli.receiving import Receiving
+    from logstreamer.server.alerts.rules import Config
 
-    return Receiving(host, port, dest, idle_timeout, fsync, token, tls_cert, tls_key).run()
+    alerts = Config.read(alerts_file) if alerts_file else Config()
+    if on_dead:
+        alerts = alerts.with_others(Config.on_dead(on_dead))
+    return Receiving(host, port, dest, idle_timeout, fsync, token, tls_cert, tls_key, alerts).run()

@@ -9,6 +9,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.routing import BaseRoute, Route
 
+from logstreamer.server.alerts.service import Alerts, AlertsStatus
 from logstreamer.server.answers import SAFE, answer, trouble
 from logstreamer.server.auth import Guard
 from logstreamer.server.board import Board
@@ -29,9 +30,10 @@ class Api:
 
     Args:
         instance: names this life of the receiver.
+        alerts: those at work; None: there are none.
     """
 
-    def __init__(self, stored: Stored, board: Board, token: str, instance: str) -> None:
+    def __init__(self, stored: Stored, board: Board, token: str, instance: str, alerts: Alerts | None = None) -> None:
         self._stored = stored
         self._board = board
         self._token = token
@@ -44,6 +46,7 @@ class Api:
             "arrivals": files.arrivals,
         }
         self._search = Search(stored.store.root, board.all)
+        self._alerts = alerts
 
     def routes(self) -> list[BaseRoute]:
         """What `WebSocketEngine.serve` takes."""
@@ -55,6 +58,7 @@ class Api:
             self._guarded("/api/v1/streams/{path:path}", self.stream),
             self._guarded("/api/v1/events", self.events),
             self._guarded("/api/v1/search", self._search.get),
+            self._guarded("/api/v1/alerts", self.alerts),
         ]
 
     def _guarded(self, path: str, endpoint: object) -> Route:
@@ -96,6 +100,10 @@ class Api:
         if status is not None:
             return answer(status)
         return trouble(404, f"no stream is stored at {path}")
+
+    async def alerts(self, request: Request) -> Response:
+        """Rules with their last firing, and webhooks."""
+        return answer(self._alerts.status() if self._alerts is not None else AlertsStatus([], []))
 
     async def events(self, request: Request) -> Response:
         """Server-Sent Events: `streams` with every stream at first, and then with those that changed."""

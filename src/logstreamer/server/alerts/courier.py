@@ -74,6 +74,13 @@ def deliver(webhook: Webhook, event: Event, timeout: float = TIMEOUT_SECONDS) ->
         raise OSError(f"its answer is no HTTP ({type(error).__name__})") from None
 
 
+def words_of(error: OSError) -> str:
+    """Why nothing was delivered, for a person."""
+    if isinstance(error, ssl.SSLError):
+        return str(error)
+    return error.strerror or str(error) or type(error).__name__
+
+
 class Courier:
     """A thread that delivers what the ledger holds for *webhook*.
 
@@ -128,9 +135,7 @@ class Courier:
         self.trouble = ""
 
     def _failed(self, waiting: Message, error: OSError) -> None:
-        reason = error.strerror or str(error) or type(error).__name__
-        if isinstance(error, ssl.SSLError):
-            reason = str(error)
+        reason = words_of(error)
         age = self._clock() - waiting.made
         if isinstance(error, Refused) and error.is_final:
             self._refused[waiting.id] = self._refused.get(waiting.id, 0) + 1

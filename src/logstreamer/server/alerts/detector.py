@@ -73,6 +73,11 @@ def moment(now: float) -> str:
     return datetime.fromtimestamp(now, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
+def identity(status: StreamStatus) -> str:
+    """What tells a stream from another one at its path; "" where its sidecar is lost, which says when it began."""
+    return status.created if status.key else ""
+
+
 def _dead(rule: Rule, look: Look, known: Known) -> Iterator[Event]:
     if look.status.state == "dead" or look.is_lost:
         if not known.active:

@@ -10,6 +10,7 @@ from logstreamer.errors import StoreError
 from logstreamer.lines import LEVELS, level_of, text_of
 from logstreamer.lines.finding import Place, lines_with
 from logstreamer.lines.pattern import Pattern, without_colours
+from logstreamer.server.alerts.detector import identity
 from logstreamer.server.alerts.ledger import Known
 from logstreamer.server.alerts.rules import Rule
 from logstreamer.server.status import StreamStatus
@@ -59,7 +60,7 @@ class Scout:
 
     def offset(self, status: StreamStatus, known: Known) -> int:
         """Up to where was looked."""
-        return max(known.offset, self._offsets.get((status.path, status.created), 0))
+        return max(known.offset, self._offsets.get((status.path, identity(status)), 0))
 
     def look(self, status: StreamStatus, known: Known, most: int, *, rest: bool) -> Findings:
         """What is found in the whole lines that are new, some *most* bytes of them; *known* then knows how far.
@@ -78,7 +79,7 @@ class Scout:
             if status.path not in self._troubled:
                 logger.warning("alerts: %s cannot be looked at now: %s", status.path, error)
             self._troubled.add(status.path)
-        self._offsets[status.path, status.created] = known.offset
+        self._offsets[status.path, identity(status)] = known.offset
         return found
 
     def _look(self, reader: Reader, offset: int, size: int, most: int, rest: bool, found: Findings) -> int:

@@ -11,7 +11,7 @@ import msgspec
 
 from logstreamer.engines.base import BaseEngine
 from logstreamer.server.alerts.courier import Courier
-from logstreamer.server.alerts.detector import Look, begin, detect
+from logstreamer.server.alerts.detector import Look, begin, detect, identity
 from logstreamer.server.alerts.event import Event
 from logstreamer.server.alerts.ledger import Firing, Known, Ledger, Message, Transaction
 from logstreamer.server.alerts.rules import Config, Rule
@@ -187,7 +187,7 @@ class Alerts:
             change.begun[rule.name] = rule.print
             for status in statuses:
                 if self._concerns(rule, status):
-                    known = Known(status.created)
+                    known = Known(identity(status))
                     begin(rule, self._look_at(_Seen(status, now, None)), known)
                     change.known.append((rule.name, status.path, known))
         if change.begun:
@@ -239,7 +239,7 @@ class Alerts:
 
     def _apply(self, rule: Rule, seen: _Seen, change: Transaction) -> None:
         status = seen.status
-        known = self._ledger.known(rule.name, status.path, status.created)
+        known = self._ledger.known(rule.name, status.path, identity(status))
         before = msgspec.structs.replace(known)
         for event in detect(rule, self._look_at(seen), known):
             self._happened(rule, known, event, 1, change)
@@ -282,7 +282,7 @@ class Alerts:
             for scout in self._scouts:
                 if not self._concerns(scout.rule, seen.status):
                     continue
-                known = self._ledger.known(scout.rule.name, path, seen.status.created)
+                known = self._ledger.known(scout.rule.name, path, identity(seen.status))
                 before = scout.offset(seen.status, known)
                 found = scout.look(seen.status, known, room, rest=self._is_at_rest(seen))
                 room -= known.offset - before

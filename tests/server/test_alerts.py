@@ -1,0 +1,204 @@
+"""Alerts of a receiver in this process: events become messages, and nothing that a webhook does holds anything up."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from conftest import wait_until
+from logstreamer.server.alerts import courier, service
+from logstreamer.server.alerts.rules import Config, Rule
+from logstreamer.server.alerts.service import WebhookStatus
+from logstreamer.server.alerts.template import Webhook
+from server.bench import Bench
+from server.webhooks import Webhooks
+
+
+@pytest.fixture
+def webhooks() -> Iterator[Webhooks]:
+    """One that takes everything."""
+    it = Webhooks()
+    yield it
+    it.close()
+
+
+@pytest.fixture
+def quick(monkeypatch) -> None:
+    """Looks and repetitions come soon."""
+    monkeypatch.setattr(service, "LOOK_SECONDS", 0.02)
+    monkeypatch.setattr(service, "TICK_SECONDS", 0.05)
+    monkeypatch.setattr(service, "REST_SECONDS", 0.2)
+    monkeypatch.setattr(courier, "FIRST_RETRY", 0.02)
+    monkeypatch.setattr(courier, "LAST_RETRY", 0.05)
+
+
+@pytest.fixture
+def begin(tmp_path: Path, webhooks: Webhooks, quick: None) -> Iterator[Callable[..., Bench]]:
+    """Starts a receiver with rules; the one before it is ended first."""
+    running: list[Bench] = []
+
+    def end() -> None:
+        while running:
+            running.pop().close()
+
+    def start(*rules: Rule, hooks: tuple[Webhook, ...] = (), idle_timeout: float = 30.0) -> Bench:
+        end()
+        hooks = hooks or (Webhook("ops", webhooks.url),)
+        names = tuple(hook.name for hook in hooks)
+        told = tuple(msgspec.structs.replace(rule, webhooks=names) for rule in rules)
+        running.append(Bench(tmp_path, Config(told, hooks), idle_timeout))
+        return running[0]
+
+    yield start
+    end()
+
+
+def fired(bench: Bench) -> dict[str, int]:
+    """How often each rule has."""
+    return {rule.name: rule.fired for rule in bench.alerts.status().rules}
+
+
+def webhook(bench: Bench) -> WebhookStatus:
+    """The first one."""
+    return bench.alerts.status().webhooks[0]
+
+
+def test_one_message_for_each_event(begin, webhooks):
+    """Finished, and lines that match: the first at once, the others when the cooldown is over."""
+    bench = begin(
+        Rule(name="m", when="match", pattern="^bad", cooldown=1.0),
+        Rule(name="f", when="finished", streams=("s/j/f",)),
+        Rule(name="other", when="finished", streams=("t",)),
+    )
+    following = bench.follow("f", b"good\nbad 1\n")
+    wait_until(lambda: len(webhooks.taken) == 1)
+    with open(bench.directory / "f", "ab") as file:
+        file.write(b"bad 2\nbad 3\nbad without end")
+    wait_until(lambda: len(webhooks.taken) == 2)
+    bench.finish(following)
+    wait_until(lambda: len(webhooks.taken) == 3)
+
+    assert [(body["rule"], body["text"]) for _, body in webhooks.taken] == [
+        ("m", "s/j/f says: bad 1"),
+        ("m", "s/j/f says: bad without end (and 2 more)"),
+        ("f", "s/j/f is finished: 38 bytes, digest ok"),
+    ]
+    assert fired(bench) == {"m": 2, "f": 1, "other": 0}
+
+
+def test_nothing_is_said_twice_or_lost_over_restarts(begin, webhooks):
+    """What could not be delivered is delivered by the next receiver, and what was is not."""
+    rules = (Rule(name="f", when="finished"), Rule(name="m", when="match", pattern="hit"))
+    bench = begin(*rules)
+    bench.finish(bench.follow("a", b"hit a\n"))
+    wait_until(lambda: len(webhooks.taken) == 2)
+    webhooks.answer = 503
+    bench.finish(bench.follow("b", b"hit b\n"))
+    wait_until(lambda: fired(bench) == {"f": 2, "m": 2} and webhooks.refused > 2)
+    assert len(webhooks.taken) == 2
+
+    bench = begin(*rules)
+    webhooks.answer = 200
+    bench.finish(bench.follow("c", b"hit c\n"))
+    wait_until(lambda: fired(bench) == {"f": 3, "m": 3} and webhook(bench).waiting == 0)
+
+    assert sorted(webhooks.told) == [(kind, f"s/j/{name}") for kind in ("finished", "match") for name in "abc"]
+
+
+def test_a_rule_that_is_new_does_not_tell_old_news(begin, webhooks):
+    """Nor does one whose meaning has changed."""
+    bench = begin(Rule(name="x", when="gap"))
+    bench.finish(bench.follow("old", b"hit old\n"))
+
+    bench = begin(Rule(name="x", when="match", pattern="hit"), Rule(name="f", when="finished"))
+    bench.finish(bench.follow("new", b"hit new\n"))
+    wait_until(lambda: len(webhooks.taken) == 2)
+
+    assert sorted(webhooks.told) == [("finished", "s/j/new"), ("match", "s/j/new")]
+
+
+def test_a_sender_that_died_without_a_receiver_is_told(begin, webhooks, monkeypatch):
+    """Once, when the others would have come back."""
+    monkeypatch.setattr(service, "RETURN_SECONDS", 0.1)
+    dead = Rule(name="d", when="dead")
+    bench = begin(dead)
+    bench.follow("f", b"hello\n")
+    wait_until(lambda: bench.ask("/api/v1/streams/s/j/f/bytes")[1] == b"hello\n")
+    bench.engine.pump.ask(bench.engine.receiver.leave_all)  # as a receiver that is stopped does
+
+    for name in "ab":
+        bench = begin(dead, Rule(name="f", when="finished"), idle_timeout=0.3)
+        wait_until(lambda: fired(bench)["d"] == 1)  # noqa: B023
+        bench.finish(bench.follow(name, b""))
+        wait_until(lambda: webhooks.told[-1:] == [("finished", f"s/j/{name}")])  # noqa: B023
+
+    assert [stream for kind, stream in webhooks.told if kind == "dead"] == ["s/j/f"]
+    assert "has not come back" in webhooks.taken[0][1]["text"]
+
+
+def test_a_webhook_that_hangs_holds_up_nothing(begin, webhooks, monkeypatch):
+    """Neither what arrives, nor the other webhooks, nor the end."""
+    monkeypatch.setattr(service, "CLOSE_SECONDS", 0.1)
+    stuck = Webhooks()
+    stuck.answer = 0
+    hooks = (Webhook("stuck", stuck.url), Webhook("ops", webhooks.url))
+    bench = begin(Rule(name="f", when="finished"), hooks=hooks)
+    try:
+        for name in "abc":
+            bench.finish(bench.follow(name, b"x\n"))
+        wait_until(lambda: len(webhooks.taken) == 3)
+        wait_until(lambda: stuck.hanging == 1)
+        waiting = {hook.name: hook.waiting for hook in bench.alerts.status().webhooks}
+        assert waiting == {"stuck": 3, "ops": 0}
+        bench.alerts.stop()
+    finally:
+        stuck.close()
+
+
+def test_what_is_refused_is_given_up_and_said(begin, webhooks, caplog):
+    """After some attempts, so that the next message gets its turn; a redirection is a refusal too."""
+    bench = begin(Rule(name="f", when="finished"))
+    webhooks.answer = 302
+    bench.finish(bench.follow("a", b"x\n"))
+    wait_until(lambda: webhooks.refused >= 2)
+    webhooks.answer = 404
+    with caplog.at_level(logging.WARNING):
+        wait_until(lambda: webhook(bench).given_up == 1)
+        webhooks.answer = 200
+        bench.finish(bench.follow("b", b"x\n"))
+        wait_until(lambda: len(webhooks.taken) == 1)
+
+    assert webhooks.told == [("finished", "s/j/b")]
+    said = [record.getMessage() for record in caplog.records]
+    assert [line for line in said if "given up, ops (127.0.0.1) was not told: it answered 404: s/j/a" in line]
+    assert [line for line in said if "ops takes messages again" in line]
+
+
+def test_what_is_too_old_is_given_up(begin, webhooks):
+    """An outage of the webhook is waited for as long as the rule says."""
+    webhooks.answer = 500
+    bench = begin(Rule(name="f", when="finished"), hooks=(Webhook("ops", webhooks.url, retry_for=0.2),))
+    bench.finish(bench.follow("a", b"x\n"))
+
+    wait_until(lambda: webhook(bench).given_up == 1)
+
+
+def test_the_api_tells_rules_and_hides_secrets(begin, webhooks):
+    """The URL of a webhook may be one."""
+    bench = begin(Rule(name="f", when="finished"), hooks=(Webhook("ops", f"{webhooks.url}/secret"),))
+    bench.finish(bench.follow("a", b"x\n"))
+    wait_until(lambda: len(webhooks.taken) == 1)
+    wait_until(lambda: webhook(bench).delivered == 1)
+
+    answer, body = bench.ask("/api/v1/alerts")
+    told = json.loads(body)
+    assert answer.status == 200
+    assert (told["rules"][0]["fired"], told["rules"][0]["last"]["stream"]) == (1, "s/j/a")
+    assert told["webhooks"][0]["host"] == "127.0.0.1"
+    assert b"secret" not in body
+    assert bench.ask("/api/v1/alerts", token="")[0].status == 401
