@@ -6,7 +6,7 @@ import sys
 import time
 from collections.abc import Sequence
 
-from logstreamer.cli.listing import table
+from logstreamer.cli.table import table
 from logstreamer.server.status import StreamStatus
 
 
@@ -31,7 +31,7 @@ class Screen:
             return
         self._states = states
         self._wipe()
-        lines = table(statuses, wide=False)
+        lines = table(statuses)
         print("\n".join(f"    {line}" for line in lines), flush=True)
         self._drawn = len(lines)
 

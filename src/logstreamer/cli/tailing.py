@@ -12,11 +12,11 @@ from logstreamer.cli.entries import Item, Notice
 from logstreamer.cli.exit_codes import DEAD, ERROR, FAILED, OK, TIMEOUT
 from logstreamer.cli.feed import AGAIN_SECONDS, Feed
 from logstreamer.cli.history import History
-from logstreamer.cli.listing import select, state_text
 from logstreamer.cli.merging import Merger
 from logstreamer.cli.output import say
 from logstreamer.cli.printer import Printer
 from logstreamer.cli.source import Source
+from logstreamer.cli.table import select, state_text
 from logstreamer.errors import EngineError, StoreError
 from logstreamer.server.status import StreamStatus
 

@@ -8,11 +8,11 @@ from collections import Counter
 from collections.abc import Sequence
 
 from logstreamer.cli.exit_codes import ERROR, OK
-from logstreamer.cli.listing import select
 from logstreamer.cli.local import LocalSource
 from logstreamer.cli.output import bytes_text, count_text, gap_text, printable, say
 from logstreamer.cli.progress import Amount, Progress
 from logstreamer.cli.source import Source, open_source
+from logstreamer.cli.table import select
 from logstreamer.errors import ConfigError
 from logstreamer.store.follow import Reader
 from logstreamer.store.record import StreamRecord
