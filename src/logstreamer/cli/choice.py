@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from logstreamer.cli.entries import Entry
@@ -66,6 +66,8 @@ class Filter:
     def __init__(self, choice: Choice) -> None:
         self._choice = choice
         self._everything = choice.is_everything
+        self._picks = choice.picks
+        self._seeks = bool(choice.include)
         self._before: deque[Entry] = deque()
         self._held = 0
         self._after = 0
@@ -73,32 +75,32 @@ class Filter:
         self.over = False
         """Whether every line from here on is later than wanted."""
 
-    def feed(self, entry: Entry) -> Iterator[Entry]:
+    def feed(self, entry: Entry) -> Sequence[Entry]:
         """What is to be shown now that *entry* has come."""
         if self._everything:
-            yield entry
-            return
+            return (entry,)
         if entry.inside:
-            if self._shown:
-                yield entry
-            return
+            return (entry,) if self._shown else ()
         self._shown = False
         choice = self._choice
         if choice.since is not None and entry.order < choice.since:
-            return
+            return ()
         if self.over or (choice.until is not None and entry.order > choice.until):
             self.over = True
-            return
-        if not choice.picks or choice.wants(entry):
-            yield from self._around(entry)
+            return ()
+        if not self._picks or choice.wants(entry):
             self._shown, self._after = True, choice.after
-            yield entry
-        elif self._after > 0 and not choice.bars(entry):
+            return (*self._around(entry), entry) if self._before else (entry,)
+        if self._after > 0 and not choice.bars(entry):
             self._shown, self._after = True, self._after - 1
             entry.context = True
-            yield entry
-        else:
-            self.hold(entry)
+            return (entry,)
+        self.hold(entry)
+        return ()
+
+    def skips(self, block: bytes) -> bool:
+        """Whether no line of *block* can be shown, for what it does not say."""
+        return self._after == 0 and self._seeks and not self._choice.include.find(searchable(block))
 
     def hold(self, entry: Entry) -> None:
         """Keep *entry* for the case that one of the next is wanted."""
@@ -109,9 +111,10 @@ class Filter:
         while len(self._before) > self._choice.before or self._held > MOST_HELD:
             self._held -= self._before.popleft().size
 
-    def _around(self, entry: Entry) -> Iterator[Entry]:
-        for held in self._before:
+    def _around(self, entry: Entry) -> Sequence[Entry]:
+        found = tuple(self._before)
+        for held in found:
             held.context, held.order = True, entry.order
-            yield held
         self._before.clear()
         self._held = 0
+        return found

@@ -19,6 +19,12 @@ from logstreamer.store.follow import Reader
 LEAD = 64 << 10
 """Bytes before the first one wanted that are looked at, to know what it goes on with."""
 
+PIECE = 128 << 10
+"""Bytes that are searched for the patterns at a time,"""
+
+TAIL = 4 << 10
+"""and that are cut into lines at their end all the same."""
+
 SAMPLES = 100
 """Lines by which a time zone is told."""
 
@@ -63,6 +69,7 @@ class Cursor:
         self._annotator: Annotator | None = None
         self._last: Entry | None = None
         self._lag: float | None = None
+        self._ceiling = 0.0
 
     @property
     def is_over(self) -> bool:
@@ -139,12 +146,26 @@ class Cursor:
                 continue
             if now is not None:
                 self._arrived_now(block, offset, now)
-            for entry in self._cutter.feed(block, offset):
-                yield from self._pass(entry)
+            for start in range(0, len(block), PIECE):
+                yield from self._lines(block[start : start + PIECE], offset + start)
             last = self._last
             self._lag = None if now is None or last is None or last.time is None else now - last.time
         if self.is_over:
             self.offset = max(self.offset, end)
+
+    def _lines(self, piece: bytes, offset: int) -> Iterator[Item]:
+        """What is wanted of *piece*; what surely is not is not even cut into lines."""
+        if len(piece) > 2 * TAIL and self._filter.skips(piece):
+            first, tail = piece.find(b"\n") + 1, piece.rfind(b"\n", 0, len(piece) - TAIL) + 1
+            if 0 < first < tail and piece.count(b"\n", tail) >= self._wanted.choice.before:
+                # The first line may have begun before, and the last ones are what the next ones go on with.
+                for entry in self._cutter.feed(piece[:first], offset):
+                    yield from self._pass(entry)
+                piece, offset = piece[tail:], offset + tail
+        annotate, choose = self._annotate, self._filter.feed
+        for entry in self._cutter.feed(piece, offset):
+            annotate(entry)
+            yield from choose(entry)
 
     def _arrived_now(self, block: bytes, offset: int, now: float) -> None:
         if self._annotator is None:
@@ -156,9 +177,9 @@ class Cursor:
                 self._annotator = Annotator(self._zone)
         self._annotator.arrived_at([(now, start)])
 
-    def _pass(self, entry: Entry) -> Iterator[Entry]:
+    def _pass(self, entry: Entry) -> Sequence[Entry]:
         self._annotate(entry)
-        yield from self._filter.feed(entry)
+        return self._filter.feed(entry)
 
     def _annotate(self, entry: Entry) -> None:
         if self._annotator is None:
@@ -172,10 +193,12 @@ class Cursor:
             entry.time, entry.level, entry.arrived, entry.more = line.time, line.level, line.arrived, line.more
         self._last = entry
         when = entry.time
-        if when is not None and when > (entry.arrived or time.time()) + FARTHEST_AHEAD:
-            when = entry.arrived
         if when is not None and when > self.order:
-            self.order = when
+            if when > self._ceiling:
+                self._ceiling = time.time() + FARTHEST_AHEAD
+            if when > self._ceiling or (entry.arrived is not None and when > entry.arrived + FARTHEST_AHEAD):
+                when = entry.arrived or self.order
+            self.order = max(self.order, when)
         entry.order = self.order
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 MOST_OF_A_LINE = 1 << 20
@@ -113,42 +112,45 @@ class Cutter:
         """Where `rest` begins."""
         return self._start
 
-    def feed(self, block: bytes, offset: int) -> Iterator[Entry]:
+    def feed(self, block: bytes, offset: int) -> list[Entry]:
         """The lines that *block*, which lies at *offset*, completes."""
+        found: list[Entry] = []
         if not self._rest:
             self._start = offset
         first, newline, behind = block.partition(b"\n")
-        self._next = offset + len(first)
+        position = self._next = offset + len(first)
+        self._keep(first, found)
         if not newline:
-            yield from self._keep(first)
-            return
-        yield from self._keep(first)
-        yield self._take(self._next + 1)
-        position = self._next + 1
-        *lines, last = behind.split(b"\n")
+            return found
+        position += 1
+        found.append(self._take(position))
+        stream, lines = self.stream, behind.split(b"\n")
+        last = lines.pop()
         for line in lines:
             end = position + len(line) + 1
-            self._rest, self._start, self._next = b"", position, end - 1
             if len(line) > MOST_OF_A_LINE:
-                yield from self._keep(line)
-                yield self._take(end)
+                self._rest, self._start, self._next = b"", position, end - 1
+                self._keep(line, found)
+                found.append(self._take(end))
             else:
-                yield Entry(self.stream, position, line, end)
+                found.append(Entry(stream, position, line, end))
             position = end
         self._rest, self._start, self._next = b"", position, position + len(last)
-        yield from self._keep(last)
+        self._keep(last, found)
+        return found
 
-    def finish(self) -> Iterator[Entry]:
+    def finish(self) -> list[Entry]:
         """The line that has no end: nothing follows it for now."""
+        found = []
         if self._rest:
-            entry = self._take(self._next)
-            entry.ended = False
-            yield entry
+            found.append(self._take(self._next))
+            found[0].ended = False
         self._inside = False
+        return found
 
-    def _keep(self, part: bytes) -> Iterator[Entry]:
-        """More of the open line, which lies before `_next`; pieces of it that have become too long to hold."""
-        self._rest += part
+    def _keep(self, part: bytes, found: list[Entry]) -> None:
+        """More of the open line, which lies before `_next`; what has become too long to hold goes to *found*."""
+        self._rest = self._rest + part if self._rest else part
         if self._overwriting:
             self._overwrite()
             return
@@ -156,7 +158,7 @@ class Cutter:
             cut = _between_letters(self._rest, MOST_OF_A_LINE)
             piece, self._rest = self._rest[:cut], self._rest[cut:]
             end = self._next - len(self._rest)
-            yield Entry(self.stream, self._start, piece, end, ended=False, cut=True, inside=self._inside)
+            found.append(Entry(self.stream, self._start, piece, end, ended=False, cut=True, inside=self._inside))
             self._start, self._inside = end, True
 
     def _overwrite(self) -> None:

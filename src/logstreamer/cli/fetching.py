@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
+import time
 from typing import BinaryIO
 
 import xxhash
@@ -13,11 +14,14 @@ from logstreamer.cli.exit_codes import ERROR, OK
 from logstreamer.cli.output import bytes_text, say
 from logstreamer.cli.progress import Amount, Progress
 from logstreamer.cli.source import Source
-from logstreamer.errors import StoreError
+from logstreamer.errors import EngineError, StoreError
 from logstreamer.server.status import StreamStatus
 from logstreamer.store.follow import Reader
 
-BLOCK = 1 << 20
+BLOCK = 4 << 20
+TRIES = 6
+PAUSE_SECONDS = 1.0
+"""A receiver that is away is asked again after this time, then after longer ones: for a quarter of a minute."""
 
 
 class Fetching:
@@ -58,6 +62,9 @@ class Fetching:
             offset = self._resumed(reader, file, whole)
             file.seek(offset)
             file.truncate()
+            self._progress.began_at(offset)
+            if offset:
+                self._progress.say(f"{bytes_text(offset)} are here already, going on behind them")
             self._copy(reader, file, offset, whole)
             file.flush()
             os.fsync(file.fileno())
@@ -84,7 +91,7 @@ class Fetching:
 
     def _copy(self, reader: Reader, file: BinaryIO, offset: int, whole: xxhash.xxh3_128) -> None:
         while offset < self._status.size:
-            block = reader.read(offset, min(BLOCK, self._status.size - offset))
+            block = self._read(reader, offset, min(BLOCK, self._status.size - offset))
             if not block:
                 raise StoreError(f"{self._status.path} became shorter while it was read")
             file.write(block)
@@ -95,3 +102,20 @@ class Fetching:
         self._progress.wipe()
         with contextlib.suppress(ValueError):
             file.flush()
+
+    def _read(self, reader: Reader, offset: int, limit: int) -> bytes:
+        """Bytes at *offset*, also when the way to them is gone for a while.
+
+        Raises:
+            EngineError: it does not come back.
+        """
+        for attempt in range(1, TRIES + 1):
+            try:
+                return reader.read(offset, limit)
+            except EngineError as error:
+                if attempt == TRIES:
+                    raise
+                if attempt == 1:
+                    self._progress.say(f"{error}; trying again")
+                time.sleep(PAUSE_SECONDS * attempt)
+        raise AssertionError("unreachable")

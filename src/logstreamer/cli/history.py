@@ -13,10 +13,13 @@ from logstreamer.errors import EngineError, StoreError
 from logstreamer.server.status import StreamStatus
 from logstreamer.store.follow import Reader
 
-BLOCK = 256 << 10
+BLOCK = 1 << 20
 LEAST_BLOCK = 16 << 10
 MOST_AT_ONCE = 32 << 20
 """Bytes of blocks of all streams that are held."""
+
+MOST_OPEN = 64
+"""Streams that stay open between two blocks; of more, each is opened when it has its turn."""
 
 
 class History:
@@ -34,6 +37,7 @@ class History:
         self._lines = lines
         self._follow = follow
         self._block = max(LEAST_BLOCK, min(BLOCK, MOST_AT_ONCE // max(1, count)))
+        self._crowded = count > MOST_OPEN
         self._begun: list[tuple[Cursor, StreamStatus]] = []
 
     def begin(self, status: StreamStatus) -> Cursor:
@@ -70,19 +74,28 @@ class History:
         return offset_of_last_wanted(reader, status, self._lines, self._wanted, arrivals, floor)
 
     def _items(self, cursor: Cursor, status: StreamStatus) -> Iterator[Item]:
-        while cursor.has_more(status) and not cursor.is_over:
-            items: list[Item] = []
-            trouble: Exception | None = None
-            try:
-                with self._source.reader(status.path) as reader:
+        reader: Reader | None = None
+        try:
+            while cursor.has_more(status) and not cursor.is_over:
+                items: list[Item] = []
+                trouble: Exception | None = None
+                try:
+                    reader = reader or self._source.reader(status.path)
+                    # one by one: what was read before a trouble is not to be lost
                     for item in cursor.read(reader, status, self._block):
                         items.append(item)
-            except (EngineError, StoreError) as error:
-                trouble = error
-            yield from items
-            if trouble is not None and not self._follow:
-                raise trouble
-            if trouble is not None:
-                return
+                except (EngineError, StoreError) as error:
+                    trouble = error
+                if reader is not None and self._crowded:
+                    reader.close()
+                    reader = None
+                yield from items
+                if trouble is not None and not self._follow:
+                    raise trouble
+                if trouble is not None:
+                    return
+        finally:
+            if reader is not None:
+                reader.close()
         if not self._follow:
             yield from cursor.finish()

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 import time
 from collections import deque
 from dataclasses import dataclass
 
-from logstreamer.cli.output import bytes_text, count_text, duration_text, say
+from logstreamer.cli.bar import progress_bar, progress_text
+from logstreamer.cli.output import bytes_text, count_text, say
 
 TERMINAL_SECONDS, PLAIN_SECONDS = 0.25, 5.0
 RATE_SECONDS = 3.0
@@ -49,6 +51,11 @@ class Progress:
             sys.stderr.flush()
             self._drawn = False
 
+    def began_at(self, amount: int) -> None:
+        """So many bytes were there before: they count for no rate."""
+        self._samples.clear()
+        self._samples.append((time.monotonic(), amount))
+
     def found(self, count: int, size: int) -> None:
         """So many more files, of *size* bytes in all."""
         self._total += size
@@ -68,14 +75,13 @@ class Progress:
             self._samples.popleft()
         (began, first), total = self._samples[0], max(self._total, amount.acked + amount.behind)
         rate = (amount.acked - first) / max(now - began, 0.001)
-        left = f", {duration_text((total - amount.acked) / rate)} left" if rate > 0 else ""
-        text = f"{bytes_text(amount.acked)} of {bytes_text(total)}, {bytes_text(rate)}/s{left}"
         if self._terminal:
-            sys.stderr.write(f"\r{text}\x1b[K")
+            columns = shutil.get_terminal_size().columns
+            sys.stderr.write(f"\r{progress_bar(amount.acked, total, rate, columns)}\x1b[K")
             sys.stderr.flush()
             self._drawn = True
         else:
-            self.say(text)
+            self.say(progress_text(amount.acked, total, rate))
 
     def end(self, amount: Amount, files: int) -> None:
         """How much it was in all."""

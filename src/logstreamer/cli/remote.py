@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import http.client
 import ssl
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from types import TracebackType
 from typing import Self
 from urllib.parse import quote
@@ -19,6 +19,9 @@ from logstreamer.store.follow import Reader
 TIMEOUT = 10.0
 SILENCE = 30.0
 """A stream of events without even a ping for this long is broken."""
+
+FLOW_BYTES = 128 << 10
+"""Who reads blocks of this size one after the other reads much."""
 
 _TROUBLES = (OSError, http.client.HTTPException)
 
@@ -90,6 +93,20 @@ class RemoteSource:
         answer = self._ask(f"/api/v1/streams/{quote(path)}/bytes", headers)
         body = answer.read()
         return body if answer.status == 206 else b""
+
+    def flow(self, path: str, offset: int) -> Flow:
+        """The bytes of a stream from *offset* on, as far as it is stored now, over a connection of their own."""
+        connection = self._connect(TIMEOUT)
+        try:
+            headers = {"Range": f"bytes={offset}-"}
+            answer = self._request(connection, f"/api/v1/streams/{quote(path)}/bytes", headers, "GET")
+        except StoreError:
+            connection.close()
+            raise
+        except _TROUBLES as error:
+            connection.close()
+            raise self._lost(error) from error
+        return Flow(connection, answer, offset, self._lost)
 
     def size(self, path: str) -> int:
         """Size of a stream's copy."""
@@ -176,14 +193,48 @@ class RemoteSource:
         self.close()
 
 
+class Flow:
+    """One long answer, taken bit by bit."""
+
+    def __init__(
+        self,
+        connection: http.client.HTTPConnection,
+        answer: http.client.HTTPResponse,
+        offset: int,
+        lost: Callable[[Exception], EngineError],
+    ) -> None:
+        self._connection = connection
+        self._answer = answer
+        self._lost = lost
+        self.offset = offset
+
+    def read(self, limit: int) -> bytes:
+        """At most *limit* bytes; b"" at the end."""
+        try:
+            block = self._answer.read(limit) if self._answer.status == 206 else b""
+        except _TROUBLES as error:
+            raise self._lost(error) from error
+        self.offset += len(block)
+        return block
+
+    def close(self) -> None:
+        """Let go of it."""
+        self._connection.close()
+
+
 class RemoteReader(Reader):
-    """A `Reader` whose bytes come from a receiver."""
+    """A `Reader` whose bytes come from a receiver.
+
+    Who reads on where he stopped gets them over one long answer instead of a question for each block.
+    """
 
     def __init__(self, source: RemoteSource, path: str) -> None:
         super().__init__(-1)
         self._source = source
         self._path = path
         self._size = -1
+        self._next = -1
+        self._flow: Flow | None = None
 
     def size(self) -> int:
         """Bytes in the copy when this was first asked, or as far as was read since."""
@@ -195,6 +246,31 @@ class RemoteReader(Reader):
         """See `Reader.read`."""
         if offset < 0 or limit < 0:
             raise ValueError(f"offset {offset} and limit {limit} must not be negative")
-        block = self._source.read(self._path, offset, limit) if limit else b""
-        self._size = max(self._size, offset + len(block))
+        block = self._read(offset, limit) if limit else b""
+        self._next = offset + len(block)
+        self._size = max(self._size, self._next)
         return block
+
+    def _read(self, offset: int, limit: int) -> bytes:
+        if self._flow is not None and self._flow.offset != offset:
+            self._end_flow()
+        if self._flow is None and offset == self._next and limit >= FLOW_BYTES:
+            self._flow = self._source.flow(self._path, offset)
+        if self._flow is not None:
+            try:
+                if block := self._flow.read(limit):
+                    return block
+            except EngineError:
+                self._end_flow()
+                raise
+            self._end_flow()
+        return self._source.read(self._path, offset, limit)
+
+    def _end_flow(self) -> None:
+        flow, self._flow = self._flow, None
+        if flow is not None:
+            flow.close()
+
+    def close(self) -> None:
+        """See `Reader.close`."""
+        self._end_flow()

@@ -39,6 +39,7 @@ def request(**flags: Any) -> tuple[Task, Printer]:
     timed = flags["timestamps"] or choice.since is not None or choice.until is not None or choice.level is not None
     as_stored = output == "raw" or (output == "default" and not look.terminal)
     plain = as_stored and choice.is_everything and not timed
+    needed = timed or look.colour or output == "json"
     follow, lines = flags["follow"], flags["tail"]
     if lines is None:
         lines = 10 if follow and choice.since is None else -1
@@ -48,10 +49,11 @@ def request(**flags: Any) -> tuple[Task, Printer]:
         follow=follow,
         wanted=Wanted(
             choice,
-            annotate=timed or look.colour or output == "json" or flags["order"] == "time",
+            annotate=needed or flags["order"] == "time",
             overwriting=look.terminal and output == "default",
         ),
         plain=plain,
+        annotate=needed,
         ordered=flags["order"] == "time",
         delay=parse_duration(flags["delay"]),
         wait=flags["wait"],

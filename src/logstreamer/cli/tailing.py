@@ -39,6 +39,7 @@ class Task:
     Args:
         lines: how many of the last lines of each stream to begin with (-1: all).
         plain: bytes may be printed as they come where there is one stream only.
+        annotate: times and levels of lines are needed even where there is one stream only.
         delay: seconds that a line waits for earlier ones of other streams.
         wait: for a stream that matches, and for a receiver that cannot be reached.
         exit_status: end when every stream has, with 3 if one failed.
@@ -51,6 +52,7 @@ class Task:
     follow: bool = False
     wanted: Wanted = field(default_factory=Wanted)
     plain: bool = False
+    annotate: bool = True
     ordered: bool = True
     delay: float = 2.0
     wait: bool = False
@@ -103,6 +105,8 @@ class Tailing:
         self._printer.set_several(several)
         if not several and self._task.plain and not self._printer.with_prefix:
             self._wanted = replace(self._wanted, exact=True)
+        if not several and not self._task.annotate:
+            self._wanted = replace(self._wanted, annotate=False)
         self._print_history(statuses, several=several)
         for status in statuses:
             self._remark(status, first=True)
