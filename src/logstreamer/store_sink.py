@@ -59,6 +59,13 @@ class Stored:
         """A snapshot of the stream at *path* while a sender has it open, else None; from any thread."""
         return self.store.live_record(path)
 
+    def set_state(self, path: str, state: str, detail: str, *, at: str, later: bool) -> None:
+        """Keep the state of the stream at *path*, if a sender has it open; see `StreamFile.set_state`."""
+        with self.lock:
+            stream = self.store.opened(path)
+            if stream is not None:
+                stream.set_state(state, detail, at=at, later=later)
+
     def changed(self, path: str) -> None:
         """Tell whoever watches."""
         if self.on_change is not None:

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import http.client
+import json
 import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import NamedTuple
+from urllib.parse import quote
 
 from logstreamer.engines.websocket import WebSocketEngine
 from logstreamer.protocol.frames import StreamKey
@@ -70,6 +74,15 @@ class Bench:
         connection.close()
         return answer, body
 
+    def append(self, name: str, content: bytes) -> None:
+        """More bytes for a file that is followed."""
+        with open(self.directory / name, "ab") as file:
+            file.write(content)
+
+    def events(self, *streams: str, last_id: str = "") -> Events:
+        """Follow *streams*, PATH or PATH@OFFSET."""
+        return Events(self.engine.endpoint.netloc, streams, last_id)
+
     def close(self) -> None:
         """End everything."""
         self.site.shutdown_streamer()
@@ -78,3 +91,88 @@ class Bench:
         if self.alerts is not None:
             self.alerts.stop()
         self.store.close()
+
+
+class Event(NamedTuple):
+    """One of them; *id* is the last one that was given."""
+
+    name: str
+    id: str
+    data: dict
+
+
+class Events:
+    """A client of /api/v1/events."""
+
+    def __init__(self, netloc: str, streams: tuple[str, ...], last_id: str = "") -> None:
+        self.connection = http.client.HTTPConnection(netloc, timeout=20)
+        query = "&".join(f"stream={quote(stream)}" for stream in streams)
+        headers = {"Authorization": f"Bearer {TOKEN}", **({"Last-Event-ID": last_id} if last_id else {})}
+        self.connection.request("GET", f"/api/v1/events?{query}", headers=headers)
+        self.answer = self.connection.getresponse()
+        self.id = ""
+
+    def __iter__(self) -> Iterator[Event]:
+        name, data = "", ""
+        while line := self.answer.readline():
+            field, _, value = line.decode().rstrip("\n").partition(": ")
+            if field == "event":
+                name = value
+            elif field == "id":
+                self.id = value
+            elif field == "data":
+                data = value
+            elif not field and data:
+                yield Event(name, self.id, json.loads(data))
+                name, data = "", ""
+
+    def until(self, happened: Callable[[Event], bool]) -> list[Event]:
+        """The events up to the first for which *happened* is true."""
+        seen = []
+        for event in self:
+            seen.append(event)
+            if happened(event):
+                return seen
+        raise AssertionError(f"the events ended with {seen[-1:]}")
+
+    def close(self) -> None:
+        """Leave."""
+        self.answer.close()
+        self.connection.close()
+
+
+class Copy:
+    """What a viewer has of the streams it follows, from events; checks that nothing is missing or comes twice."""
+
+    def __init__(self) -> None:
+        self.lines: dict[str, list[dict]] = {}
+        self.open: dict[str, dict] = {}
+        self.marks: list[dict] = []
+        self.skipped: list[dict] = []
+        self._end: dict[str, int] = {}
+
+    def take(self, event: Event) -> Copy:
+        """One more event."""
+        data = event.data
+        if event.name == "lines":
+            stream = data["stream"]
+            assert self._end.setdefault(stream, data["from"]) == data["from"]
+            self.marks += data.get("marks", [])
+            for line in data["lines"]:
+                assert line["offset"] == self._end[stream]
+                if line.get("open"):
+                    self.open[stream] = line
+                else:
+                    self.open.pop(stream, None)
+                    self.lines.setdefault(stream, []).append(line)
+                    self._end[stream] = line["end"]
+            assert data["to"] == self._end[stream]
+        elif event.name == "skip":
+            assert self._end.setdefault(data["stream"], data["from"]) == data["from"]
+            self._end[data["stream"]] = data["to"]
+            self.skipped.append(data)
+        return self
+
+    def texts(self, stream: str = "s/j/f") -> list[str]:
+        """What it has of one."""
+        return [line["text"] for line in self.lines.get(stream, [])]

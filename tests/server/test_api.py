@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import http.client
 import json
 import time
 
@@ -113,53 +112,3 @@ def test_a_file_that_is_called_bytes(bench):
 
     assert json.loads(bench.ask("/api/v1/streams/s/j/bytes")[1])["size"] == 1
     assert bench.ask("/api/v1/streams/s/j/bytes/bytes")[1] == b"x"
-
-
-def test_events_begin_with_everything_and_go_on_with_what_changes(bench):
-    """One connection, no question asked again."""
-    following = bench.follow("f", b"one\n")
-    _wait_for(bench, lambda stream: stream["size"] == 4)
-    connection = http.client.HTTPConnection(bench.engine.endpoint.netloc, timeout=10)
-    connection.request("GET", f"/api/v1/events?token={TOKEN}")
-    answer = connection.getresponse()
-
-    first = _next_event(answer)
-    with open(bench.directory / "f", "ab") as file:
-        file.write(b"two\n")
-    second = _next_event(answer)
-    while second["streams"][0]["size"] == 4:
-        second = _next_event(answer)
-    bench.finish(following)
-    third = _next_event(answer)
-    while third["streams"][0]["state"] != "finished":
-        third = _next_event(answer)
-    connection.close()
-
-    assert answer.headers["Content-Type"].startswith("text/event-stream")
-    assert [stream["path"] for stream in first["streams"]] == ["s/j/f"]
-    assert second["streams"][0]["size"] == 8
-    assert third["streams"][0]["size"] == 8
-
-
-def _next_event(answer):
-    while True:
-        line = answer.readline()
-        assert line
-        if line.startswith(b"data: "):
-            return json.loads(line[6:])
-
-
-def test_a_reader_of_events_that_never_reads_costs_nobody_anything(bench):
-    """Its news are joined: it holds one set of names at most, and streams go on."""
-    connection = http.client.HTTPConnection(bench.engine.endpoint.netloc, timeout=10)
-    connection.request("GET", f"/api/v1/events?token={TOKEN}")
-    following = bench.follow("f", b"")
-    for _ in range(200):
-        with open(bench.directory / "f", "ab") as file:
-            file.write(b"line\n" * 100)
-    bench.finish(following)
-
-    assert _wait_for(bench, lambda stream: stream["state"] == "finished")["size"] == 100_000
-    pending = bench.engine.pump.ask(lambda: [len(watcher._changed) for watcher in bench.board._watchers])
-    assert all(count <= 1 for count in pending)
-    connection.close()

@@ -463,12 +463,47 @@ def test_the_sidecar_takes_segments_up_to_its_bound_and_the_stream_can_still_fin
     monkeypatch.setattr("logstreamer.store.sidecar.FULL", 4096)
     with Store(tmp_path) as store:
         stream = opened(store)
-        while sidecar(tmp_path).stat().st_size < 3800:
-            stream.start_segment(stream.durable, f"8:{stream.durable}", 0, "rotated")
-            stream.append(stream.durable, b"x")
-        held = stream.durable
+
+        def go_on() -> None:
+            for _ in range(100):
+                stream.start_segment(stream.durable, f"8:{stream.durable}", 0, "rotated")
+                stream.append(stream.durable, b"x")
+
         with pytest.raises(StoreError, match="too many segments"):
-            stream.start_segment(held, "8:9", 0, "rotated")
+            go_on()
+        held = stream.durable
+        assert sidecar(tmp_path).stat().st_size > 3800
         stream.append(held, b"y")
         stream.finish()
     assert stored(tmp_path).read_bytes() == b"x" * held + b"y"
+
+
+def test_changes_of_state_are_kept(tmp_path):
+    """With time and place; one that is not worth a write waits for the next one."""
+    with Store(tmp_path) as store:
+        stream = opened(store)
+        stream.append(0, b"abc")
+        stream.set_state("quiet", at="2026-01-01T00:00:00.000Z", later=True)
+        stream.set_state("quiet", "still", later=True)
+        assert [change["state"] for change in sidecar_json(tmp_path)["history"]] == ["live"]
+        stream.set_state("dead", "no beat")
+        stream.end_run("TIMEOUT", "silence")
+    with Store.view(tmp_path) as view:
+        (record,) = view.streams()
+
+    assert [(change.state, change.detail, change.offset) for change in record.history] == [
+        ("live", "", 0), ("quiet", "", 3), ("dead", "no beat", 3),
+    ]  # fmt: skip
+    assert record.history[1].at == "2026-01-01T00:00:00.000Z"
+    assert record.state_detail == "TIMEOUT silence"
+
+
+def test_only_the_latest_changes_are_kept(tmp_path):
+    """A stream that flaps for a year does not fill its sidecar."""
+    with Store(tmp_path) as store:
+        stream = opened(store)
+        for number in range(500):
+            stream.set_state(f"state {number}", later=True)
+        history = stream.record().history
+
+    assert [change.state for change in history] == [f"state {number}" for number in range(300, 500)]

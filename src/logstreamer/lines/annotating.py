@@ -37,8 +37,15 @@ class Annotator:
         self._times = [when for when, _ in arrivals]
         self._offsets = [offset for _, offset in arrivals]
 
+    def glance(self, raw: RawLine) -> Line:
+        """What *raw* says, which is not whole yet: it will be given again."""
+        head, trace = self._head, self._trace
+        line = self.line(raw, is_open=True)
+        self._head, self._trace = head, trace
+        return line
+
     def line(self, raw: RawLine, *, is_open: bool = False) -> Line:
-        """What *raw* says. One that is not whole yet may be given again, longer."""
+        """What *raw* says."""
         data = raw.data
         arrived = self._arrived(raw.offset)
         if self._goes_on(data):

@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 
-import msgspec
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response, StreamingResponse
+from starlette.responses import PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from logstreamer.server.alerts.service import Alerts, AlertsStatus
 from logstreamer.server.answers import SAFE, answer, trouble
 from logstreamer.server.auth import Guard
 from logstreamer.server.board import Board
+from logstreamer.server.event_stream import EventStream
+from logstreamer.server.feeds import Feeds
 from logstreamer.server.files import Files
 from logstreamer.server.search.endpoint import Search
 from logstreamer.server.status import StreamStatus
+from logstreamer.server.viewer import Viewer, Wanted, resumed
 from logstreamer.store.sidecar import now
 from logstreamer.store_sink import Stored
 
-PING_SECONDS = 10.0
-"""Most silence in the stream of events, so that a lost connection shows."""
+MAX_FOLLOWED = 100
+"""Streams whose lines one client may follow at once."""
+
+MAX_VIEWERS = 500
 
 Part = Callable[[Request, StreamStatus], Awaitable[Response]]
 
@@ -47,6 +51,7 @@ class Api:
         }
         self._search = Search(stored.store.root, board.all)
         self._alerts = alerts
+        self._feeds = Feeds(stored.store, board)
 
     def routes(self) -> list[BaseRoute]:
         """What `WebSocketEngine.serve` takes."""
@@ -106,21 +111,11 @@ class Api:
         return answer(self._alerts.status() if self._alerts is not None else AlertsStatus([], []))
 
     async def events(self, request: Request) -> Response:
-        """Server-Sent Events: `streams` with every stream at first, and then with those that changed."""
-        headers = {**SAFE, "X-Accel-Buffering": "no"}
-        return StreamingResponse(self._events(), 200, headers, media_type="text/event-stream")
-
-    async def _events(self) -> AsyncIterator[bytes]:
-        watcher = self._board.watch()
-        try:
-            yield _event(await self._board.all())
-            while not watcher.over:
-                changed = self._board.some(await watcher.next(PING_SECONDS))
-                yield _event(changed) if changed else b": ping\n\n"
-        finally:
-            self._board.unwatch(watcher)
-
-
-def _event(statuses: list[StreamStatus]) -> bytes:
-    data = msgspec.json.encode({"streams": [status.brief() for status in statuses]})
-    return b"event: streams\ndata: " + data + b"\n\n"
+        """Server-Sent Events: every stream and then those that change; and lines of those that `?stream=` names."""
+        wanted = [Wanted.parse(text) for text in request.query_params.getlist("stream")]
+        if len(wanted) > MAX_FOLLOWED:
+            return trouble(400, f"at most {MAX_FOLLOWED} streams can be followed at once")
+        if self._board.news.watchers >= MAX_VIEWERS:
+            return trouble(503, f"{MAX_VIEWERS} viewers are watching already")
+        last_id = request.headers.get("last-event-id") or request.query_params.get("last_event_id", "")
+        return EventStream(Viewer(self._board, self._feeds, resumed(wanted, last_id)).events())

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Iterable
+import time
+from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import dataclass, field
+from typing import Any
 
 import msgspec
 
@@ -13,11 +15,14 @@ from logstreamer.engines.base import BaseEngine
 from logstreamer.errors import StoreError
 from logstreamer.inbound import Inbound
 from logstreamer.protocol.frames import StreamKey
+from logstreamer.server.chronicle import Chronicle
 from logstreamer.server.last_lines import last_line
 from logstreamer.server.meter import Meter
+from logstreamer.server.news import News
 from logstreamer.server.states import Health, Pulse, State, is_full, judge
 from logstreamer.server.status import StreamStatus
 from logstreamer.server.watchdog import Reason, Watchdog
+from logstreamer.store import sidecar
 from logstreamer.store.catalogue import Store
 from logstreamer.store.record import StreamRecord
 from logstreamer.store_sink import Stored
@@ -27,6 +32,9 @@ TICK_SECONDS = 1.0
 
 NEWS_SECONDS = 0.1
 """Least time between two rounds of news: what changes more often is told once."""
+
+NEWS_SECONDS_EACH = 0.0005
+"""The same for each stream of a round, where there are so many that telling them is work."""
 
 LAST_LINE_SECONDS = 1.0
 """Least time between two looks at the end of one file."""
@@ -43,44 +51,21 @@ class _Entry:
     record: StreamRecord
     key: StreamKey | None
     meter: Meter = field(default_factory=Meter)
+    chronicle: Chronicle = field(default_factory=Chronicle)
     told: tuple[State, int] | None = None
     last_line: str = ""
     last_line_of: tuple[int, float] = (0, float("-inf"))  # the size of the file then, and when that was
-
-
-class Watcher:
-    """One reader of news. Holds the names of what changed, not the changes: a slow one costs one set of names."""
-
-    def __init__(self) -> None:
-        self._changed: set[str] = set()
-        self._event = asyncio.Event()
-        self.over = False
-
-    def tell(self, paths: set[str]) -> None:
-        """These streams changed."""
-        self._changed |= paths
-        self._event.set()
-
-    def end(self) -> None:
-        """There will be no more news."""
-        self.over = True
-        self._event.set()
-
-    async def next(self, timeout: float) -> set[str]:
-        """What changed since the last call; empty after *timeout* seconds without news."""
-        try:
-            await asyncio.wait_for(self._event.wait(), timeout)
-        except TimeoutError:
-            return set()
-        self._event.clear()
-        changed, self._changed = self._changed, set()
-        return changed
 
 
 class Board:
     """Joins what is stored with what the receiver knows of the senders.
 
     Lives on the engine's loop, from `start` on; files are looked at by a worker thread.
+
+    Attributes:
+        news: what changed, for those who watch.
+        listeners: by path, who wants to know at once that something came for a stream; called for every frame and
+            from any thread, so they have to be quick.
     """
 
     def __init__(self, stored: Stored) -> None:
@@ -89,12 +74,13 @@ class Board:
         self._engine: BaseEngine | None = None
         self._watchdog: Watchdog | None = None
         self._entries: dict[str, _Entry] = {}
-        self._watchers: set[Watcher] = set()
+        self.news = News(self.statuses)
+        self.listeners: dict[str, Callable[[], None]] = {}
         self._dirty: set[str] = set()
         self._scanning = asyncio.Lock()
         self._stale = True  # a run has ended since the last look: what is stored says more than what is remembered
         self._scanned_at = self._scan_took = float("-inf")
-        self._news = asyncio.Event()
+        self._is_news = asyncio.Event()
 
     def start(self, engine: BaseEngine) -> None:
         """Begin to look at the streams of *engine*, and keep looking until its end."""
@@ -111,11 +97,20 @@ class Board:
 
         engine.pump.ask(begin)
 
+    def call(self, function: Callable[[], None]) -> None:
+        """Run *function* on the loop, soon; from any thread."""
+        assert self._engine is not None
+        self._engine.pump.call(function)
+
+    def spawn(self, coroutine: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Run *coroutine* on the loop until the engine stops."""
+        assert self._engine is not None
+        return self._engine.pump.spawn(coroutine)
+
     def stop(self) -> None:
         """Let every watcher go; called on the loop, before the engine stops."""
         self._stored.on_change = None
-        for watcher in self._watchers:
-            watcher.end()
+        self.news.end()
 
     # -- asking
 
@@ -136,23 +131,14 @@ class Board:
         await self._read_last_lines([path])
         return self._status(entry)
 
-    def some(self, paths: set[str]) -> list[StreamStatus]:
-        """Those of *paths* that are known, as they are now."""
-        return [self._status(self._entries[path]) for path in sorted(paths) if path in self._entries]
+    def record(self, path: str) -> StreamRecord | None:
+        """What is stored of the stream at *path*, as far as that is known without a look; None: nothing."""
+        entry = self._entries.get(path)
+        return self._record(entry) if entry is not None else None
 
     def reasons(self) -> list[Reason]:
         """Why data that should move does not; empty: it does."""
         return self._watchdog.reasons() if self._watchdog is not None else []
-
-    def watch(self) -> Watcher:
-        """A new reader of news; give it back to `unwatch`."""
-        watcher = Watcher()
-        self._watchers.add(watcher)
-        return watcher
-
-    def unwatch(self, watcher: Watcher) -> None:
-        """Forget *watcher*."""
-        self._watchers.discard(watcher)
 
     # -- looking
 
@@ -191,14 +177,15 @@ class Board:
                 entry.last_line_of = (reader.size(), now)
                 entry.last_line = last_line(reader)
 
+    def statuses(self, paths: Iterable[str]) -> list[StreamStatus]:
+        """Those of *paths* that are known, as they are now."""
+        return [self._status(self._entries[path]) for path in sorted(paths) if path in self._entries]
+
     def _status(self, entry: _Entry) -> StreamStatus:
-        health = self._health(entry)
-        return StreamStatus.join(
-            self._record(entry),
-            health,
-            entry.meter.rate() if health.last_beat is not None else 0.0,
-            entry.last_line,
-        )
+        record = self._record(entry)
+        health = self._health(entry, record)
+        rate = entry.meter.rate() if health.last_beat is not None else 0.0
+        return StreamStatus.join(record, health, rate, entry.last_line)
 
     def _record(self, entry: _Entry) -> StreamRecord:
         return self._stored.record(entry.record.path) or entry.record
@@ -208,9 +195,9 @@ class Board:
             return None
         return self._engine.receiver.find(entry.record.site, entry.key)
 
-    def _health(self, entry: _Entry) -> Health:
+    def _health(self, entry: _Entry, record: StreamRecord) -> Health:
         inbound = self._inbound(entry)
-        return judge(self._record(entry), Pulse.of(inbound) if inbound is not None else None, self._now())
+        return judge(record, Pulse.of(inbound) if inbound is not None else None, self._now())
 
     @staticmethod
     def _now() -> float:
@@ -222,46 +209,67 @@ class Board:
         """Bytes, a beat, the beginning or the end of the stream at *path*; from any thread, for every frame."""
         if not self._stored.store.is_open(path):
             self._stale = True
-        if path in self._dirty or (path in self._entries and not self._watchers):
+        listener = self.listeners.get(path)
+        if listener is not None:
+            listener()
+        if path in self._dirty or (path in self._entries and not self.news.watchers):
             return
         self._dirty.add(path)
-        assert self._engine is not None
-        self._engine.pump.call(self._news.set)
+        self.call(self._is_news.set)
 
     async def _spread_news(self) -> None:
         while True:
-            await self._news.wait()
-            self._news.clear()
+            await self._is_news.wait()
+            self._is_news.clear()
             dirty, self._dirty = self._dirty, set()
             if any(path not in self._entries or self._stored.record(path) is None for path in dirty):
                 await self._scan()
-            if self._watchers:
+            if self.news.watchers:
                 await self._read_last_lines(dirty)
-            for watcher in self._watchers:
-                watcher.tell(dirty)
-            await asyncio.sleep(NEWS_SECONDS)
+            self.news.spread(dirty)
+            for path in dirty & self.listeners.keys():
+                self.listeners[path]()
+            await asyncio.sleep(max(NEWS_SECONDS, len(dirty) * NEWS_SECONDS_EACH))
 
     async def _tick(self) -> None:
         await self._scan()
         while True:
             await asyncio.sleep(TICK_SECONDS)
             changed = {path for path, entry in self._entries.items() if self._look(entry)}
-            if changed and self._watchers:
+            if changed and self.news.watchers:
                 self._dirty |= changed
-                self._news.set()
+                self._is_news.set()
 
     def _look(self, entry: _Entry) -> bool:
-        """Measure the rate; whether a watcher has to know something that no frame told."""
+        """Measure the rate, keep the state; whether a watcher has to know something that no frame told."""
         inbound = self._inbound(entry)
         if inbound is None and entry.told is None:
             return False
         if inbound is not None and inbound.protocol is not None:
             entry.meter.sample(inbound.protocol.durable, self._now())
-        if not self._watchers:
-            return False
-        health = self._health(entry)
+        record = self._record(entry)
+        health = self._health(entry, record)
+        if inbound is not None:
+            self._keep(entry, record, health)
         told, entry.told = entry.told, (health.state, int(entry.meter.rate()))
-        return told != entry.told
+        return told != entry.told or (self.news.watchers > 0 and self._is_due(entry))
+
+    def _keep(self, entry: _Entry, record: StreamRecord, health: Health) -> None:
+        """Keep the stream's state with what is stored, if it is worth that."""
+        entered = entry.chronicle.look(health.state, health.detail, self._now(), record.state)
+        if entered is None:
+            return
+        path, state, detail, later = record.path, entered.state.value, entered.detail, not entered.matters
+        at = sidecar.at(time.time() - entered.ago)
+
+        def keep() -> None:
+            with contextlib.suppress(StoreError):
+                self._stored.set_state(path, state, detail, at=at, later=later)
+
+        if self._stored.sync:  # its lock may be held for as long as a sync takes
+            asyncio.get_running_loop().run_in_executor(None, keep)
+        else:
+            keep()
 
 
 def _renewed(entry: _Entry | None, record: StreamRecord) -> _Entry:

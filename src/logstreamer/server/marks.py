@@ -8,7 +8,7 @@ from typing import Literal
 import msgspec
 
 from logstreamer.store.record import StreamRecord
-from logstreamer.store.sidecar import Run, Segment
+from logstreamer.store.sidecar import Change, Run, Segment
 
 Kind = Literal["start", "rotated", "truncated", "gap", "dead", "back", "failed", "finished"]
 
@@ -31,7 +31,9 @@ class Mark(msgspec.Struct, frozen=True, omit_defaults=True):
 
 def marks_of(record: StreamRecord) -> list[Mark]:
     """Every mark of a stream, by offset."""
-    marks = [*map(_of_segment, record.segments), *_of_runs(record.runs)]
+    known_since = record.history[0].at if record.history else "~"
+    before = [mark for mark in _of_runs(record.runs) if mark.at < known_since]
+    marks = [*map(_of_segment, record.segments), *before, *_of_changes(record.history)]
     if record.finished is not None:
         marks.append(Mark(record.size, "finished", record.finished))
     return sorted(marks, key=lambda mark: (mark.offset, mark.at))
@@ -50,7 +52,7 @@ def _of_segment(segment: Segment) -> Mark:
 
 
 def _of_runs(runs: tuple[Run, ...]) -> Iterator[Mark]:
-    """How each run ended, and that another one came back."""
+    """How each run ended, and that another one came back: what is left of it when changes of state are dropped."""
     for number, run in enumerate(runs):
         if number and run.start == runs[number - 1].end:
             yield Mark(run.start, "back", run.began, f"at byte {run.start}")
@@ -58,3 +60,16 @@ def _of_runs(runs: tuple[Run, ...]) -> Iterator[Mark]:
             yield Mark(run.end, "dead", run.ended or "", run.reason)
         elif run.end is not None and run.rc not in ("OK", ""):  # "": its sender was restarted
             yield Mark(run.end, "failed", run.ended or "", f"{run.rc} {run.reason}".strip())
+
+
+def _of_changes(history: tuple[Change, ...]) -> Iterator[Mark]:
+    """Deaths and failures, and what came back from them."""
+    lost = False
+    for change in history:
+        if change.state == "dead":
+            yield Mark(change.offset, "dead", change.at, change.detail)
+        elif change.state == "failed":
+            yield Mark(change.offset, "failed", change.at, change.detail)
+        elif lost and change.state != "finished":
+            yield Mark(change.offset, "back", change.at, f"at byte {change.offset}")
+        lost = change.state in ("dead", "failed")

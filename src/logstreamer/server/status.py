@@ -43,7 +43,7 @@ class StreamStatus(StreamRecord, frozen=True, kw_only=True):
 
     def brief(self) -> StreamStatus:
         """The same without its history of runs and segments, for a stream of events."""
-        return msgspec.structs.replace(self, runs=(), segments=())
+        return msgspec.structs.replace(self, runs=(), segments=(), history=())
 
 
 def _seconds(age: float | None) -> float | None:

@@ -34,13 +34,18 @@ Arrival = tuple[float, int]
 
 
 class ArrivalLog:
-    """Keeps the arrivals of one stream that is open for writing."""
+    """Keeps the arrivals of one stream that is open for writing.
+
+    Attributes:
+        latest: the last one of this life; None: there is none yet.
+    """
 
     def __init__(self, root: Root, place: Place) -> None:
         self._root = root
         self._place = place
         self._last = self._flushed = float("-inf")
         self._pending: list[Arrival] = []
+        self.latest: Arrival | None = None
 
     @property
     def pending(self) -> tuple[Arrival, ...]:
@@ -52,7 +57,8 @@ class ArrivalLog:
         if -STEP_SECONDS < when - self._last < STEP_SECONDS:
             return
         self._last = when
-        self._pending.append((when, offset))
+        self.latest = (when, offset)
+        self._pending.append(self.latest)
         if not -FLUSH_SECONDS < when - self._flushed < FLUSH_SECONDS:
             self._flushed = when
             self.flush()

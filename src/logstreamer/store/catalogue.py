@@ -14,7 +14,7 @@ import msgspec
 
 from logstreamer.errors import StoreError
 from logstreamer.store import disk, history, layout, series, sidecar
-from logstreamer.store.arrivals import Arrivals, open_arrivals
+from logstreamer.store.arrivals import Arrival, Arrivals, open_arrivals
 from logstreamer.store.follow import Reader
 from logstreamer.store.layout import Place, Root
 from logstreamer.store.record import StreamRecord
@@ -125,6 +125,10 @@ class Store:
         """Whether the stream at *path* is open for writing; from any thread."""
         return path in self._shelf.open
 
+    def opened(self, path: str) -> StreamFile | None:
+        """The stream at *path* while it is open for writing."""
+        return self._shelf.open.get(path)
+
     def live_record(self, path: str) -> StreamRecord | None:
         """What is known now of the stream at *path* while it is open for writing, else None; from any thread."""
         stream = self._shelf.open.get(path)
@@ -147,6 +151,11 @@ class Store:
         stream = self._shelf.open.get(path)
         pending = stream.arrivals if stream is not None else ()
         return open_arrivals(self._root, path, pending)
+
+    def last_arrival(self, path: str) -> Arrival | None:
+        """The latest one while the stream at *path* is open for writing, else None; from any thread."""
+        stream = self._shelf.open.get(path)
+        return stream.last_arrival if stream is not None else None
 
     def close(self) -> None:
         """Close every stream and let another receiver have the directory. A second call does nothing."""

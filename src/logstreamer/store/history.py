@@ -7,7 +7,7 @@ from typing import Literal
 from msgspec.structs import replace
 
 from logstreamer.errors import StoreError
-from logstreamer.store.sidecar import Run, Segment, Sidecar, Trouble, now
+from logstreamer.store.sidecar import Change, Run, Segment, Sidecar, Trouble, now
 
 MAX_TEXT = 4096
 """Most characters of a name that a peer gives to a run, a source, ..."""
@@ -17,6 +17,10 @@ MAX_DETAIL = 500
 
 MAX_RUNS = 1000
 """Runs that are kept, the newest: a sender that dies every few seconds must not make the sidecar grow for ever."""
+
+
+MAX_CHANGES = 200
+"""Changes of state that are kept, the newest."""
 
 
 def text(value: str, what: str) -> str:
@@ -40,10 +44,19 @@ def words(value: str, what: str) -> str:
     return value if len(value) <= MAX_DETAIL else f"{value[: MAX_DETAIL - 1]}…"
 
 
-def in_state(known: Sidecar, state: str, detail: str) -> Sidecar:
-    """*known* in another state, or in the same one since the same time."""
-    since = known.since if known.state == state else now()
-    return replace(known, state=text(state, "state"), state_detail=words(detail, "detail"), since=since)
+def in_state(known: Sidecar, state: str, detail: str, offset: int, at: str = "") -> Sidecar:
+    """*known* in another state, or in the same one since the same time.
+
+    Args:
+        offset: how far the copy has come.
+        at: when it entered that state, RFC 3339; "": now.
+    """
+    state, detail = text(state, "state"), words(detail, "detail")
+    changes, since = known.history, known.since
+    if known.state != state or not changes:
+        since = at or now()
+        changes = (*changes, Change(since, state, detail, offset))[-MAX_CHANGES:]
+    return replace(known, state=state, state_detail=detail, since=since, history=changes)
 
 
 def run_ended(known: Sidecar, end: int, rc: str, reason: str) -> Sidecar:
@@ -76,7 +89,7 @@ def segment_started(known: Sidecar, segment: Segment) -> Sidecar:
 
 def finished(known: Sidecar, end: int, digest: str) -> Sidecar:
     """The stream ended at offset *end*; *digest* is of all of it."""
-    known = in_state(run_ended(known, end, "OK", ""), "finished", "")
+    known = in_state(run_ended(known, end, "OK", ""), "finished", "", end)
     return replace(known, finished=now(), digest=digest)
 
 
@@ -128,6 +141,9 @@ def _cut(known: Sidecar, size: int) -> Sidecar:
         else run
         for run in known.runs
     )
+    changes = tuple(replace(change, offset=min(change.offset, size)) for change in known.history)
     was = max([known.size, *(segment.offset for segment in known.segments)])
     detail = f"{was - size} of {was} bytes are missing at the end, and {dropped} segments that began there"
-    return troubled(replace(known, size=size, segments=tuple(kept), runs=runs), "shorter", size, detail)
+    return troubled(
+        replace(known, size=size, segments=tuple(kept), runs=runs, history=changes), "shorter", size, detail
+    )

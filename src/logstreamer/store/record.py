@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 import msgspec
 
 from logstreamer.store.layout import Place
-from logstreamer.store.sidecar import Run, Segment, Sidecar, Trouble
+from logstreamer.store.sidecar import Change, Run, Segment, Sidecar, Trouble, at
 
 _SETTLED = frozenset({"finished", "failed", "dead"})
 
@@ -44,6 +42,7 @@ class StreamRecord(msgspec.Struct, frozen=True, kw_only=True):
         troubles: what went wrong on this disk.
         created, modified, finished, since: wall clock, RFC 3339 in UTC, for people only.
         digest: xxh3-128 in hex of the whole file, once finished.
+        history: the latest changes of state, oldest first.
     """
 
     site: str
@@ -65,6 +64,7 @@ class StreamRecord(msgspec.Struct, frozen=True, kw_only=True):
     modified: str
     finished: str | None
     digest: str | None
+    history: tuple[Change, ...] = ()
 
     @classmethod
     def of(cls, known: Sidecar, place: Place, size: int, modified: float, *, believed: bool) -> StreamRecord:
@@ -95,7 +95,8 @@ class StreamRecord(msgspec.Struct, frozen=True, kw_only=True):
             troubles=known.troubles,
             meta=known.meta,
             created=known.created,
-            modified=datetime.fromtimestamp(modified, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+            modified=at(modified),
             finished=known.finished,
             digest=known.digest,
+            history=known.history,
         )

@@ -7,6 +7,7 @@ a run or a segment begins or ends and when the state changes, never for a chunk 
 from __future__ import annotations
 
 import os
+import time
 from datetime import UTC, datetime
 from typing import Literal
 
@@ -71,6 +72,20 @@ class Segment(msgspec.Struct, frozen=True):
         )
 
 
+class Change(msgspec.Struct, frozen=True):
+    """The stream entered a state.
+
+    Args:
+        at: wall clock, RFC 3339.
+        offset: how far the copy had come, in bytes.
+    """
+
+    at: str
+    state: str
+    detail: str = ""
+    offset: int = 0
+
+
 class Trouble(msgspec.Struct, frozen=True):
     """Something that went wrong on this disk and stays visible.
 
@@ -95,6 +110,7 @@ class Sidecar(msgspec.Struct, frozen=True, kw_only=True):
         size: of the stored file when this was written, in bytes; the file itself has usually grown since.
         digest: xxh3-128 in hex of the whole file, once finished.
         runs_dropped: how many older ones are not kept any more.
+        history: the latest changes of state.
     """
 
     version: int = VERSION
@@ -112,6 +128,7 @@ class Sidecar(msgspec.Struct, frozen=True, kw_only=True):
     runs_dropped: int = 0
     segments: tuple[Segment, ...] = ()
     troubles: tuple[Trouble, ...] = ()
+    history: tuple[Change, ...] = ()
 
 
 class SidecarUnusable(StoreError):
@@ -133,7 +150,12 @@ class _Preamble(msgspec.Struct):
 
 def now() -> str:
     """The wall clock, RFC 3339 in UTC with milliseconds: for people, never for decisions."""
-    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return at(time.time())
+
+
+def at(seconds: float) -> str:
+    """*seconds* since the epoch, RFC 3339 in UTC with milliseconds."""
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def encode(sidecar: Sidecar) -> bytes:

@@ -106,6 +106,11 @@ class StreamFile:
         """The latest arrivals, those that are in no file yet; from any thread."""
         return self._arrivals.pending
 
+    @property
+    def last_arrival(self) -> Arrival | None:
+        """When bytes came last, as far as it is worth a record; None: not since it was opened."""
+        return self._arrivals.latest
+
     def record(self) -> StreamRecord:
         """What is known now, the state included."""
         return StreamRecord.of(self._known, self._place, self.durable, self._data.modified, believed=not self._closed)
@@ -138,7 +143,8 @@ class StreamFile:
         if runs and runs[-1].run == run and runs[-1].end is None:
             self._enter_state("live", "")
             return runs[-1].start
-        self._commit(history.in_state(history.run_begun(self._known, run, self.durable), "live", ""))
+        begun = history.run_begun(self._known, run, self.durable)
+        self._commit(history.in_state(begun, "live", "", self.durable))
         self._watch()
         return self.durable
 
@@ -259,17 +265,26 @@ class StreamFile:
         if not self.finished:
             known = history.run_ended(self._known, self.durable, rc, reason)
             state = "dead" if rc == "TIMEOUT" else "failed"
-            self._commit_if_room(history.in_state(known, state, f"{rc} {reason}".strip()))
+            self._commit_if_room(history.in_state(known, state, f"{rc} {reason}".strip(), self.durable))
 
-    def set_state(self, state: str, detail: str = "") -> None:
+    def set_state(self, state: str, detail: str = "", *, at: str = "", later: bool = False) -> None:
         """Keep *state* (live, quiet, disk full, ...) on disk; free if it is the state already.
 
         Never fails for want of room: "disk full" must be possible on a full disk. It is then kept in memory, and
         written with the next change.
+
+        Args:
+            at: when it was entered, RFC 3339; "": now.
+            later: keep it in memory, as one that is not worth a write.
         """
         self._check_open()
-        if not self.finished:
-            self._enter_state(state, detail)
+        if self.finished:
+            return
+        if not later:
+            self._enter_state(state, detail, at)
+        elif self._known.state != state:
+            self._known = history.in_state(self._known, state, detail, self.durable, at)
+            self._unwritten = True
 
     def close(self) -> None:
         """Forget the stream; it stays as it is and can be opened again. A second call does nothing.
@@ -342,10 +357,10 @@ class StreamFile:
             return self._known
         return history.segment_closed(self._known, self.durable, self._hex_digest(self._known.segments[-1].offset))
 
-    def _enter_state(self, state: str, detail: str) -> None:
+    def _enter_state(self, state: str, detail: str, at: str = "") -> None:
         known = self._known
         if (known.state, known.state_detail, known.writer) != (state, detail, self._shelf.writer) or self._unwritten:
-            self._commit_if_room(history.in_state(known, state, detail))
+            self._commit_if_room(history.in_state(known, state, detail, self.durable, at))
 
     def _commit_if_room(self, known: Sidecar) -> None:
         try:

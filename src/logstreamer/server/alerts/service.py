@@ -163,19 +163,20 @@ class Alerts:
 
     async def _run(self) -> None:
         loop = asyncio.get_running_loop()
-        watcher = self._board.watch()
+        watcher = self._board.news.watch()
         try:
             await loop.run_in_executor(None, self.begin, await self._board.all())
             whole = time.monotonic() + WHOLE_SECONDS
             while not watcher.over:
-                changed = self._board.some(await watcher.next(TICK_SECONDS))
+                await watcher.wait(TICK_SECONDS)
+                changed = self._board.statuses(watcher.take())
                 if is_whole := time.monotonic() >= whole:
                     whole = time.monotonic() + WHOLE_SECONDS
                     changed = await self._board.all()
                 await loop.run_in_executor(None, self._look_safely, changed, is_whole)
                 await asyncio.sleep(LOOK_SECONDS)
         finally:
-            self._board.unwatch(watcher)
+            self._board.news.unwatch(watcher)
 
     def begin(self, statuses: list[StreamStatus]) -> None:
         """The first look: rules that are new learn what is there already."""
