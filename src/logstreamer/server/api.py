@@ -10,11 +10,12 @@ from starlette.routing import BaseRoute, Route
 
 from logstreamer.server.alerts.service import Alerts, AlertsStatus
 from logstreamer.server.answers import SAFE, answer, trouble
-from logstreamer.server.auth import Guard
+from logstreamer.server.auth import Guard, Session
 from logstreamer.server.board import Board
 from logstreamer.server.event_stream import EventStream
 from logstreamer.server.feeds import Feeds
 from logstreamer.server.files import Files
+from logstreamer.server.pages import Pages
 from logstreamer.server.search.endpoint import Search
 from logstreamer.server.status import StreamStatus
 from logstreamer.server.viewer import Viewer, Wanted, resumed
@@ -40,7 +41,8 @@ class Api:
     def __init__(self, stored: Stored, board: Board, token: str, instance: str, alerts: Alerts | None = None) -> None:
         self._stored = stored
         self._board = board
-        self._token = token
+        self._session = Session(token)
+        self._pages = Pages(self._session)
         self._instance = instance
         files = Files(stored.store)
         self._parts: dict[str, Part] = {
@@ -58,7 +60,8 @@ class Api:
         return [
             Route("/healthz", self.healthz),
             Route("/readyz", self.readyz),
-            self._guarded("/", self.overview),
+            Route("/", self.home),
+            self._guarded("/static/{path:path}", self._pages.static),
             self._guarded("/api/v1/streams", self.streams),
             self._guarded("/api/v1/streams/{path:path}", self.stream),
             self._guarded("/api/v1/events", self.events),
@@ -68,7 +71,7 @@ class Api:
 
     def _guarded(self, path: str, endpoint: object) -> Route:
         route = Route(path, endpoint)  # type: ignore[arg-type]
-        route.app = Guard(route.app, self._token)
+        route.app = Guard(route.app, self._session)
         return route
 
     async def healthz(self, request: Request) -> Response:
@@ -82,8 +85,10 @@ class Api:
         body = {"status": status, "instance": self._instance, "reasons": reasons}
         return answer(body, 503 if reasons else 200)
 
-    async def overview(self, request: Request) -> Response:
-        """Every stream in plain words, for who opens the receiver's URL in a browser."""
+    async def home(self, request: Request) -> Response:
+        """The page; every stream in plain words for who asks for no page."""
+        if "text/html" in request.headers.get("accept", "") or not self._session.is_welcome(request.scope):
+            return await self._pages.home(request)
         lines = [f"{one.state:<10} {one.size:>15}  {one.path!r}\n" for one in await self._board.all()]
         return PlainTextResponse("".join(lines) or "no streams yet\n", headers=SAFE)
 
