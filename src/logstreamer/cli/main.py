@@ -22,6 +22,7 @@ COMMANDS = {
     "get": "Fetch a byte-exact copy of one stream.",
     "alerts": "Try the rules and webhooks of `serve --alerts`.",
     "verify": "Check stored bytes against their digests, and list gaps.",
+    "flare": "Live logs for NVFlare's jobs: set up its server and clients.",
 }
 
 OVERVIEW = """Live log streaming for jobs that run at sites you do not control.

@@ -1,0 +1,64 @@
+"""`logstreamer flare`: setting up NVFlare."""
+
+from __future__ import annotations
+
+import click
+
+from logstreamer.cli.output import say
+
+
+@click.group(
+    epilog="""\b
+Examples:
+  logstreamer flare enable /opt/nvflare/site-1 --dry-run
+  logstreamer flare enable /opt/nvflare/server --store /srv/logs
+"""
+)
+def flare() -> None:
+    """Live logs for NVFlare's jobs: set up its server and clients."""
+
+
+@flare.command(
+    epilog="""\b
+Examples:
+  logstreamer flare enable /opt/nvflare/site-1 --dry-run
+  logstreamer flare enable /tmp/nvflare/poc/example_project/prod_00 --store /srv/logs
+"""
+)
+@click.argument("workspace", type=click.Path(exists=True, file_okay=False))
+@click.option("--dry-run", is_flag=True, help="Show what would change, and change nothing.")
+@click.option("--undo", is_flag=True, help="Put back what was there before.")
+@click.option(
+    "--file",
+    "files",
+    multiple=True,
+    default=("log.txt", "error_log.txt"),
+    metavar="NAME",
+    help="A log file that each job of a client streams; may be repeated. [default: log.txt, error_log.txt]",
+)
+@click.option("--store", type=click.Path(file_okay=False), help="Let the server keep the logs there, for ls and logs.")
+def enable(workspace: str, dry_run: bool, undo: bool, files: tuple[str, ...], store: str | None) -> int:
+    """Give every job of a site a live log: edit local/resources.json of an NVFlare server or client.
+
+    WORKSPACE is one startup kit, or a directory of several. The edit is atomic, shown as a diff, and undone by --undo;
+    nothing that a site forbids is switched on. Restart the server and the clients afterwards.
+    """
+    from logstreamer.flare import enable as enabling
+
+    for kit in enabling.find_kits(workspace):
+        if undo:
+            say(f"{kit.path.name}: {'as it was before' if enabling.undo(kit) else 'nothing to undo'}")
+            continue
+        made = enabling.plan(kit, files=files, store=store)
+        for note in made.notes:
+            say(f"{kit.path.name}: {note}")
+        difference = made.diff()
+        if not difference:
+            say(f"{kit.path.name}: nothing to change")
+            continue
+        click.echo(difference, nl=False)
+        if not dry_run:
+            enabling.apply(made)
+    if dry_run:
+        say("nothing was changed (--dry-run)")
+    return 0

@@ -1,0 +1,174 @@
+"""`logstreamer flare enable`: what it changes in a site's resources, and how that is undone."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from logstreamer.cli.main import run
+from logstreamer.errors import ConfigError
+from logstreamer.flare import enable
+
+STOCK = "nvflare.app_common.logging"
+ALLOWED = ["nvflare.app_common.np.np_trainer.NPTrainer"]
+
+
+def kit(path: Path, kind: str, own: bool = False, **resources: Any) -> Path:
+    """A startup kit with these resources, its own or the default ones."""
+    (path / "startup").mkdir(parents=True)
+    (path / "local").mkdir()
+    (path / "startup" / f"fed_{kind}.json").write_text("{}")
+    name = "resources.json" if own else "resources.json.default"
+    (path / "local" / name).write_text(json.dumps({"format_version": 2, **resources}))
+    return path
+
+
+def resources(path: Path) -> Any:
+    return json.loads((path / "local" / "resources.json").read_text())
+
+
+def paths(path: Path) -> list[str]:
+    return [component["path"] for component in resources(path)["components"]]
+
+
+def test_a_client_gets_components_entries_and_the_switch(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    """NVFlare's own streamer is replaced with its arguments; nothing else changes."""
+    args = {"log_file_name": "error_log.txt", "poll_interval": 2.0}
+    theirs = {"id": "site_log_streamer", "path": f"{STOCK}.site_log_streamer.SiteLogStreamer", "args": args}
+    other = {"id": "launcher", "path": "nvflare.launcher", "args": {}}
+    site = kit(tmp_path / "site-1", "client", class_allow_list=ALLOWED, components=[other, theirs])
+
+    assert run(["flare", "enable", str(site)]) == 0
+
+    changed = resources(site)
+    assert changed["class_allow_list"] == [*ALLOWED, *enable.JOB_CLASSES]
+    assert changed["allow_log_streaming"] is True
+    assert changed["components"][0] == other
+    assert changed["components"][1] == {**theirs, "path": enable.SITE_STREAMER}
+    assert changed["components"][2]["args"] == {"log_file_name": "log.txt"}
+    assert f'-      "path": "{theirs["path"]}"' in capsys.readouterr().out
+
+
+def test_a_server_gets_the_receiver(tmp_path: Path):
+    """In the place of NVFlare's own, or where there is none."""
+    theirs = {"id": "log_receiver", "path": f"{STOCK}.job_log_receiver.JobLogReceiver", "args": {"idle_timeout": 60}}
+    one = kit(tmp_path / "one", "server", class_allow_list=ALLOWED, components=[theirs])
+    other = kit(tmp_path / "other", "server", class_allow_list=ALLOWED)
+
+    assert run(["flare", "enable", str(tmp_path), "--store", "/srv/logs"]) == 0
+
+    wanted = {"id": "log_receiver", "path": enable.RECEIVER, "args": {"idle_timeout": 60, "store": "/srv/logs"}}
+    assert resources(one)["components"] == [wanted]
+    assert paths(other) == [enable.RECEIVER]
+    assert "allow_log_streaming" not in resources(one)
+
+
+def test_what_a_site_forbids_stays_forbidden(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    """The kill switch and the enforcement of the list are the owner's."""
+    site = kit(
+        tmp_path / "site",
+        "client",
+        class_allow_list=ALLOWED,
+        allow_log_streaming=False,
+        class_list_enforcement_mode="enforce",
+    )
+
+    assert run(["flare", "enable", str(site)]) == 0
+
+    assert resources(site)["allow_log_streaming"] is False
+    assert resources(site)["class_list_enforcement_mode"] == "enforce"
+    assert "stays so" in capsys.readouterr().err
+
+
+def test_without_a_list_nvflares_own_is_written_out(tmp_path: Path):
+    """A list of ours alone would forbid what every job uses."""
+    from nvflare.app_common.default_component_policy import DEFAULT_CLASS_ALLOW_LIST
+
+    site = kit(tmp_path / "site", "client")
+
+    assert run(["flare", "enable", str(site)]) == 0
+
+    assert resources(site)["class_allow_list"] == [*DEFAULT_CLASS_ALLOW_LIST, *enable.JOB_CLASSES]
+
+
+def test_an_open_list_gets_no_entries(tmp_path: Path):
+    """Everything is allowed there already; it is not narrowed behind the owner's back either."""
+    site = kit(tmp_path / "site", "client", class_allow_list=["*"])
+
+    assert run(["flare", "enable", str(site)]) == 0
+
+    assert resources(site)["class_allow_list"] == ["*"]
+
+
+def test_dry_run_changes_nothing_and_a_second_run_neither(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    """What is enabled is enabled."""
+    site = kit(tmp_path / "site", "client", class_allow_list=ALLOWED)
+    before = sorted((site / "local").iterdir())
+
+    assert run(["flare", "enable", str(site), "--dry-run"]) == 0
+    assert sorted((site / "local").iterdir()) == before
+    assert "+" in capsys.readouterr().out
+
+    assert run(["flare", "enable", str(site)]) == 0
+    once = resources(site)
+    capsys.readouterr()
+    assert run(["flare", "enable", str(site)]) == 0
+    assert resources(site) == once
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize("own", [True, False], ids=["own resources", "default resources"])
+def test_undo_puts_back_every_byte(tmp_path: Path, own: bool):
+    """Also after several changes, and with the file's mode."""
+    site = kit(tmp_path / "site", "client", own, class_allow_list=ALLOWED)
+    if own:
+        (site / "local" / "resources.json").chmod(0o600)
+    before = {path.name: path.read_bytes() for path in (site / "local").iterdir()}
+
+    assert run(["flare", "enable", str(site)]) == 0
+    assert run(["flare", "enable", str(site), "--file", "metrics.log"]) == 0
+    if own:
+        assert stat.S_IMODE((site / "local" / "resources.json").stat().st_mode) == 0o600
+    assert run(["flare", "enable", str(site), "--undo"]) == 0
+
+    assert {path.name: path.read_bytes() for path in (site / "local").iterdir()} == before
+
+
+def test_a_write_that_fails_leaves_the_file_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """The disk is full at the moment of the rename."""
+    site = kit(tmp_path / "site", "client", True, class_allow_list=ALLOWED)
+    before = (site / "local" / "resources.json").read_bytes()
+    made = enable.plan(enable.find_kits(site)[0])
+
+    def full(self: Path, target: object) -> None:
+        raise OSError(28, os.strerror(28))
+
+    monkeypatch.setattr(Path, "replace", full)
+    with pytest.raises(ConfigError, match="No space left"):
+        enable.apply(made)
+
+    assert (site / "local" / "resources.json").read_bytes() == before
+    assert [path.name for path in (site / "local").iterdir()] == ["resources.json"]
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{", '{"components": {}}', '{"class_allow_list": "all"}'])
+def test_resources_that_cannot_be_used_are_refused(tmp_path: Path, text: str, capsys: pytest.CaptureFixture[str]):
+    """In one line, and nothing is written."""
+    site = kit(tmp_path / "site", "client")
+    (site / "local" / "resources.json").write_text(text)
+
+    assert run(["flare", "enable", str(site)]) == 2
+
+    assert capsys.readouterr().err.count("\n") == 1
+    assert (site / "local" / "resources.json").read_text() == text
+
+
+def test_a_directory_that_is_no_kit(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    """The line says what was looked for."""
+    assert run(["flare", "enable", str(tmp_path)]) == 2
+    assert "startup/fed_client.json" in capsys.readouterr().err
