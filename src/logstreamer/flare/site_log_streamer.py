@@ -80,6 +80,8 @@ class SiteLogStreamer(Widget):
                 # A failure here must stop the launch: the job would stream what the site does not allow.
                 write_json(path, config)
                 self.log_warning(fl_ctx, f"job {job}: its live log is taken out, this site does not allow it")
+            else:
+                self.log_info(fl_ctx, f"job {job} gets no live log, this site does not allow it")
             return
         if any(not _may_add(component, self._log_file_name) for component in theirs):
             return
