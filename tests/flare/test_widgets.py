@@ -1,0 +1,174 @@
+"""The widgets one by one: arguments, the site's rule, the last lines, what is refused."""
+
+from __future__ import annotations
+
+import json
+import logging
+import threading
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from nvflare.apis.fl_constant import FLContextKey, ReservedKey
+from nvflare.apis.fl_context import FLContext
+from nvflare.apis.workspace import Workspace
+
+from logstreamer.errors import ConfigError
+from logstreamer.flare import JobLogReceiver, JobLogStreamer, SiteLogStreamer
+from logstreamer.flare.job_end import JobEnd
+from logstreamer.flare.job_log_receiver import _forget, _free
+from logstreamer.flare.job_log_streamer import LastLines
+from logstreamer.flare.site_log_streamer import STREAMER_PATH
+
+JOB = "job-7"
+STOCK_PATH = "nvflare.app_common.logging.job_log_streamer.JobLogStreamer"
+
+
+@pytest.mark.parametrize("name", ["/var/log/syslog", "../log.txt", "logs/../../x", "..", "a\\..\\b"])
+def test_a_log_outside_the_jobs_directory_is_refused(name: str):
+    """Absolute paths and `..`, as NVFlare's own does."""
+    with pytest.raises(ValueError, match="log_file_name"):
+        JobLogStreamer(log_file_name=name)
+
+
+def test_a_job_can_export_the_widgets():
+    """NVFlare's job API reads a component's arguments from attributes."""
+    streamer, receiver = vars(JobLogStreamer("log.json", 5.0, 0.1, True)), vars(JobLogReceiver("/d", 9.0, "/s"))
+
+    names = ("log_file_name", "liveness_interval", "poll_interval", "target_parent_server")
+    assert [streamer[f"_{name}"] for name in names] == ["log.json", 5.0, 0.1, True]
+    assert [receiver[f"_{name}"] for name in ("dest_dir", "idle_timeout", "store")] == ["/d", 9.0, "/s"]
+
+
+@pytest.mark.parametrize(("value", "error"), [(-1, ConfigError), ("30", TypeError), (float("nan"), ConfigError)])
+def test_an_idle_timeout_that_is_none(value: Any, error: type[Exception]):
+    """The argument is named."""
+    with pytest.raises(error, match="idle_timeout"):
+        JobLogReceiver(idle_timeout=value)
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Any:
+    """A client whose job is deployed: `site.launch(components, ...)` gives what is left of its components."""
+    for directory in ("startup", "local"):
+        (tmp_path / directory).mkdir()
+    workspace = Workspace(str(tmp_path), "site-1")
+    config = Path(workspace.get_app_config_dir(JOB)) / "config_fed_client.json"
+    config.parent.mkdir(parents=True)
+
+    def launch(components: list[Any] | None, *, allowed: bool = True, widget: SiteLogStreamer | None = None) -> Any:
+        (tmp_path / "local" / "resources.json").write_text(json.dumps({"allow_log_streaming": allowed}))
+        config.write_text(json.dumps({"format_version": 2, "components": components}))
+        fl_ctx = FLContext()
+        fl_ctx.put(ReservedKey.IDENTITY_NAME, "site-1", private=False, sticky=False)
+        fl_ctx.put(FLContextKey.WORKSPACE_ROOT, str(tmp_path), private=True, sticky=False)
+        fl_ctx.put(FLContextKey.JOB_META, {"job_id": JOB}, private=True, sticky=False)
+        (widget or SiteLogStreamer())._on_launch("BEFORE_JOB_LAUNCH", fl_ctx)
+        return json.loads(config.read_text())["components"]
+
+    return SimpleNamespace(launch=launch, config=config)
+
+
+@pytest.mark.parametrize("components", [None, [], [{"id": "other", "path": "a.b.C"}]])
+def test_a_job_without_a_streamer_gets_one(site: Any, components: list[Any] | None):
+    """It sends to the server's parent process, and leaves the end to its site."""
+    *others, added = site.launch(components)
+
+    assert others == (components or [])
+    assert added["path"] == STREAMER_PATH
+    assert added["args"]["log_file_name"] == "log.txt"
+    assert (added["args"]["target_parent_server"], added["args"]["site_finishes"]) == (True, True)
+    assert list(site.config.parent.glob("*.tmp")) == []
+
+
+@pytest.mark.parametrize("path", [STREAMER_PATH, STOCK_PATH])
+def test_a_job_with_a_streamer_keeps_it(site: Any, path: str):
+    """Ours or NVFlare's own."""
+    declared = {"id": "mine", "path": path, "args": {}}
+
+    assert site.launch([declared]) == [declared]
+
+
+def test_two_files_of_one_site(site: Any):
+    """A second site streamer adds its own file, once."""
+    first = site.launch([])
+    both = site.launch(first, widget=SiteLogStreamer("error_log.txt"))
+
+    assert [component["args"]["log_file_name"] for component in both] == ["log.txt", "error_log.txt"]
+    assert site.launch(both, widget=SiteLogStreamer("error_log.txt")) == both
+
+
+@pytest.mark.parametrize("path", [STREAMER_PATH, STOCK_PATH])
+def test_a_site_that_forbids_it_strips_what_jobs_declare(site: Any, path: str):
+    """And adds nothing."""
+    other = {"id": "other", "path": "a.b.C"}
+
+    assert site.launch([{"id": "mine", "path": path}, other], allowed=False) == [other]
+    assert site.launch([other], allowed=False) == [other]
+
+
+def test_a_receiver_refuses_a_site_that_forbids_it(caplog: pytest.LogCaptureFixture):
+    """Whatever the site sends all the same; said once for each job."""
+    configs = {"open": {}, "closed": {"allow_log_streaming": False}}
+    engine = SimpleNamespace(
+        get_client_from_name=lambda name: (
+            SimpleNamespace(get_site_config=lambda: configs[name]) if name in configs else None
+        )
+    )
+    receiver = JobLogReceiver()
+
+    assert [receiver._refusal(engine, name, JOB) for name in ("open", "stranger")] == ["", ""]
+    refusals = {receiver._refusal(engine, "closed", JOB) for _ in range(3)}
+    assert "closed does not allow log streaming" in refusals.pop()
+    assert caplog.text.count("closed does not allow") == 1
+
+
+def test_a_line_waits_until_it_is_delivered():
+    """And no longer than the budget of all last lines."""
+    end = JobEnd(patience=2.0)
+    stop = threading.Event()
+    sender = threading.Thread(target=stop.wait)
+    sender.start()
+    last = LastLines(end, sender)
+    record = logging.LogRecord("x", logging.INFO, "", 0, "line", None, None)
+    try:
+        carrier = threading.Thread(target=lambda: [_wait_asked(end, 1), end.delivered(1)])
+        carrier.start()
+        last.emit(record)
+        carrier.join()
+        assert end.asked() == 1
+        last._budget = 0.05
+        last.emit(record)  # nobody delivers
+        assert last._budget <= 0
+        last.emit(record)  # and now nothing is waited for
+        assert end.asked() == 2
+    finally:
+        stop.set()
+        sender.join()
+
+
+def _wait_asked(end: JobEnd, number: int) -> None:
+    while end.asked() < number:
+        stop = threading.Event()
+        stop.wait(0.001)
+
+
+def test_a_sender_that_gives_up_frees_who_waits():
+    """No line waits for what will never come."""
+    end = JobEnd(patience=2.0)
+    end.over()
+
+    assert not end.wait_delivered(60.0)
+
+
+def test_nothing_earlier_is_overwritten(tmp_path: Path):
+    """A second file of a name gets a number, and what lies beside a given file goes with it."""
+    log = tmp_path / "log.txt"
+    assert _free(str(log)) == str(log)
+    for name in ("log.txt", "log.txt.2", ".log.txt.logstreamer.json"):
+        (tmp_path / name).touch()
+
+    assert _free(str(log)) == f"{log}.3"
+    _forget(str(log))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["log.txt", "log.txt.2"]
