@@ -10,7 +10,7 @@ STAMP := $(VENV)/.installed
 BENCH_STAMP := $(BENCH_VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check chaos lint fmt bench bench-quick bench-setup nvflare-example clean
+.PHONY: help setup demo test check chaos soak lint fmt bench bench-quick bench-setup nvflare-example clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 18
@@ -38,6 +38,9 @@ check: lint ## the same in under a minute, without the slow tests
 
 chaos: setup ## writers, rotators, networks and kills at random: MINUTES=30 SEED=... ROUND=seconds of each round
 	@$(BIN)/python -m tests.chaos --minutes $(or $(MINUTES),1) $(if $(SEED),--seed $(SEED)) --round $(or $(ROUND),60)
+
+soak: setup ## faults as long and as many as they come: stalls of 60 s, 200 senders; ten minutes
+	SOAK=1 $(BIN)/pytest -v tests/faults -k "n01 or n03 or n18"
 
 lint: setup
 	$(BIN)/ruff format --check .

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from benchmarks.bounds import MIB, delivered
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 
 
 def test_a_backlog_32_times_larger_costs_no_more():

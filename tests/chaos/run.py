@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
@@ -25,6 +24,7 @@ from tests.chaos.report import Report
 from tests.chaos.rotator import Rotator
 from tests.chaos.truth import Truth
 from tests.chaos.writer import LogFile, Writer
+from tests.ports import ReservedPort
 
 JOB = "chaos"
 _TICK = 0.1
@@ -65,12 +65,12 @@ class _Run:
 
     def run(self) -> None:
         (self._directory / "plan.txt").write_text("\n".join(map(str, (*self._plan.files, *self._plan.faults))) + "\n")
-        port = _free_port()
+        port = ReservedPort()
         with ExitStack() as ends:
-            proxy = ends.enter_context(Proxy(self._plan.sites, port))
+            proxy = ends.enter_context(Proxy(self._plan.sites, port.number))
             self._make_logs(ends)
             ends.callback(self._kill_all)
-            self._start(port, proxy)
+            self._start(port.number, proxy)
             self._make_trouble(proxy)
             self._finish(proxy)
         self._write_facts()
@@ -239,13 +239,6 @@ def _marks(sidecar: dict[str, Any]) -> Iterator[Mark]:
         if lost != 0 or segment["reason"] in ("truncated", "gap"):
             at = datetime.fromisoformat(segment["at"]).timestamp()
             yield Mark(segment["offset"], lost, segment["reason"], at, segment.get("detail", ""))
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def _log_lines(directory: Path, complaints: list[str]) -> str:

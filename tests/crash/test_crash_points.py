@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -12,11 +11,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from tests.ports import ReservedPort
 
 from logstreamer.crash import ENVIRONMENT, POINTS
 from logstreamer.store import Store, verify
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 
 TOKEN = "crash-test"
 VISITS = {"data.written": 3, "sidecar.written": 3, "sidecar.replaced": 3, "segment.started": 2, "run.begun": 1}
@@ -34,19 +34,19 @@ class Site:
         self.log = folder / "app.log"
         self.dest = folder / "dest"
         self.copy = self.dest / "site" / "job" / "app.log"
-        self._port = _free_port()
+        self._port = ReservedPort()
         self._fsync = ["--fsync"] if fsync else []
         self._processes: list[subprocess.Popen[bytes]] = []
 
     def start_receiver(self, point: str = "") -> subprocess.Popen[bytes]:
-        listen = ["--listen", f"127.0.0.1:{self._port}", "--dest", str(self.dest)]
+        listen = ["--listen", f"127.0.0.1:{self._port.number}", "--dest", str(self.dest)]
         receiver = self._start("serve", *listen, *self._fsync, point=point)
         assert receiver.stdout is not None
         assert b"ready" in receiver.stdout.readline()
         return receiver
 
     def start_sender(self, point: str = "") -> subprocess.Popen[bytes]:
-        to = ["--to", f"http://127.0.0.1:{self._port}", "--site", "site", "--job", "job"]
+        to = ["--to", f"http://127.0.0.1:{self._port.number}", "--site", "site", "--job", "job"]
         sender = self._start("send", str(self.log), *to, point=point)
         assert sender.stderr is not None
         assert b"following" in sender.stderr.readline()  # from here on it takes signals
@@ -68,13 +68,8 @@ class Site:
             process.communicate()
 
 
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
-
-
 def _wait(condition: Callable[[], bool], what: str) -> None:
-    deadline = time.monotonic() + 50
+    deadline = time.monotonic() + 80
     while not condition():
         assert time.monotonic() < deadline, what
         time.sleep(0.01)
@@ -105,11 +100,11 @@ class Crash:
         """Stop the sender, which drains and ends the stream, and is started again if that was what killed it."""
         self._sender.send_signal(signal.SIGTERM)
         if not self._died:
-            self._victim.wait(30)
+            self._victim.wait(60)
             self._revive()
             if self._on_sender:
                 self._sender.send_signal(signal.SIGTERM)
-        assert self._sender.wait(40) == 0
+        assert self._sender.wait(60) == 0
 
     def _is_dead(self) -> bool:
         return not self._died and self._victim.poll() is not None

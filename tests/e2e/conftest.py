@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from tests.ports import ReservedPort
 
 from e2e.processes import Program
 
@@ -31,13 +32,14 @@ class Receiver:
     def __init__(self, start: Callable[..., Program], directory: Path, *options: str) -> None:
         self._start = start
         self.copies = directory / "copies"
-        self.port = 0
+        self._reserved = ReservedPort()
+        self.port = self._reserved.number
         self.program = self.begin(*options)
 
     def begin(self, *options: str) -> Program:
         """Start it (again) and wait until it is ready."""
         self.program = self._start("serve", "--listen", f"127.0.0.1:{self.port}", "--dest", str(self.copies), *options)
-        self.port = int(self.program.wait_line(r"ready at http://127\.0\.0\.1:(\d+)/")[1])
+        self.program.wait_line(rf"ready at http://127\.0\.0\.1:{self.port}/")
         return self.program
 
     @property

@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import IO
 
 TOKEN = "a-token-of-the-tests"
-PATIENCE = 20.0
+PATIENCE = 40.0
+"""Seconds after which something that should have happened counts as never happening; a busy machine is no failure."""
 PLAIN = ("setpriv", "--bounding-set=-dac_override,-dac_read_search")
 
 
@@ -56,9 +57,9 @@ class Program:
                     self.said.append(block.decode().rstrip())
                 self._lines.put(block.decode("utf-8", "replace").rstrip())
 
-    def wait_line(self, pattern: str) -> re.Match[str]:
+    def wait_line(self, pattern: str, patience: float = PATIENCE) -> re.Match[str]:
         """The next line on either pipe that *pattern* is found in."""
-        end = time.monotonic() + PATIENCE
+        end = time.monotonic() + patience
         while True:
             try:
                 line = self._lines.get(timeout=max(0.0, end - time.monotonic()))
@@ -67,9 +68,9 @@ class Program:
             if match := re.search(pattern, line):
                 return match
 
-    def wait(self) -> int:
+    def wait(self, patience: float = PATIENCE) -> int:
         """Its exit code."""
-        code = self.process.wait(PATIENCE)
+        code = self.process.wait(patience)
         for reader in self._readers:
             reader.join()
         return code
@@ -104,11 +105,11 @@ def run(argv: Sequence[str], cwd: Path, **variables: str) -> subprocess.Complete
     )
 
 
-def wait_until(happened: Callable[[], bool], what: str = "it") -> None:
+def wait_until(happened: Callable[[], bool], what: str = "it", patience: float = PATIENCE) -> None:
     """Look again and again until *happened*."""
-    end = time.monotonic() + PATIENCE
+    end = time.monotonic() + patience
     while not happened():
-        assert time.monotonic() < end, f"waited {PATIENCE} s for {what}"
+        assert time.monotonic() < end, f"waited {patience} s for {what}"
         time.sleep(0.02)
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from e2e.processes import environment, numbered_lines, run, size, wait_until
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 
 BEFORE, LOST, AFTER = numbered_lines(0, 1000), numbered_lines(1000, 2000), numbered_lines(5000, 5010)
 GAP = f"gap at byte {len(BEFORE)}: an unknown number of bytes lost"

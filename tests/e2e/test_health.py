@@ -15,7 +15,7 @@ import pytest
 
 from e2e.processes import Program, numbered_lines, run, sha256, size, wait_until
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 
 
 def ask(receiver, path: str) -> tuple[int, dict[str, object]]:

@@ -13,7 +13,7 @@ import pytest
 
 from e2e.processes import PATIENCE, TOKEN, numbered_lines, run, sha256, size, wait_until
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 needs_setpriv = pytest.mark.skipif(
     os.geteuid() == 0 and shutil.which("setpriv") is None, reason="root, and cannot give up its rights"
 )

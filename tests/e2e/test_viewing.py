@@ -11,7 +11,7 @@ import pytest
 
 from e2e.processes import environment, numbered_lines, run, sha256, size, wait_until
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 
 
 def send(receiver, directory, *names, site="s"):

@@ -18,11 +18,13 @@ from tests.chaos.plan import Fault
 from tests.chaos.proxy import Proxy
 
 from e2e.conftest import Receiver
-from e2e.processes import Program, environment, numbered_lines, sha256, size, wait_until
+from e2e.processes import PATIENCE, Program, environment, numbered_lines, sha256, size, wait_until
 from logstreamer.store import Store, StreamRecord, verify
 
 SITE = "s"
 SCRIPTS = Path(__file__).with_name("scripts")
+SOAK = "SOAK" in os.environ
+"""Whether faults last as long as the table says (`make soak`), and not only longer than the timeouts they exceed."""
 
 
 class Log:
@@ -134,6 +136,12 @@ class Script(Program):
             self.process.stdin.close()
 
 
+def in_soak(*values: Any) -> list[Any]:
+    """Parameters of a test, one or a tuple of several, that only a soak has: they take minutes."""
+    sets = [value if isinstance(value, tuple) else (value,) for value in values]
+    return [pytest.param(*each, marks=pytest.mark.timeout(600)) for each in sets] if SOAK else []
+
+
 def lacking(package: str) -> NoReturn:
     """A program that the test runs is not there: a failure where `make setup` can install it, else skipped."""
     if os.geteuid() == 0 and shutil.which("apt-get") is not None:
@@ -149,9 +157,9 @@ def record(receiver: Receiver, name: str = "app.log") -> StreamRecord:
     return found[0]
 
 
-def wait_copied(receiver: Receiver, log: Log) -> None:
+def wait_copied(receiver: Receiver, log: Log, patience: float = PATIENCE) -> None:
     """Until the copy is as long as *log* is now."""
-    wait_until(lambda: size(receiver.copy(log.name)) >= log.size, f"{log.size} bytes of {log.name}")
+    wait_until(lambda: size(receiver.copy(log.name)) >= log.size, f"{log.size} bytes of {log.name}", patience)
 
 
 def check_exact(receiver: Receiver, *sources: Path, name: str = "app.log") -> None:

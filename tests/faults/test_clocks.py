@@ -15,10 +15,10 @@ from e2e.conftest import Receiver
 from e2e.processes import wait_until
 from faults.harness import check_exact, check_no_errors, finish, lacking, once_after, record, wait_copied
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 
 STEPS = (60, -60, 86_400, -86_400)
-IDLE_TIMEOUT = 1.0
+IDLE_TIMEOUT = 1.5
 
 
 class WallClock:

@@ -10,15 +10,15 @@ import pytest
 
 from e2e.conftest import Receiver
 from e2e.processes import TOKEN, size, wait_until
-from faults.harness import check_exact, check_no_errors, finish, once_after, record, wait_copied
+from faults.harness import check_exact, check_no_errors, finish, in_soak, once_after, record, wait_copied
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 
 WINDOW = 4 << 20
 """Bytes that may be in flight for one stream."""
 
 
-@pytest.mark.parametrize("seconds", [0.2, 2.0])
+@pytest.mark.parametrize("seconds", [0.2, 2.0, *in_soak(10.0, 60.0)])
 def test_n01_sender_starts_before_the_receiver(start, tmp_path, log, seconds):
     """It tries again until the receiver is there; 10 s and 60 s are more of the same attempts, at most 5 s apart."""
     first = Receiver(start, tmp_path)
@@ -27,7 +27,7 @@ def test_n01_sender_starts_before_the_receiver(start, tmp_path, log, seconds):
     sender = start("send", log.name, "--to", first.url, "--site", "s")
     sender.wait_line("following")
     log.grow()
-    wait_until(once_after(seconds))
+    wait_until(once_after(seconds), patience=seconds + 1)
 
     first.begin()
     wait_copied(first, log)
@@ -57,20 +57,20 @@ def test_n02_the_connection_is_cut_100_times_at_random_points(receiver, link, se
     check_no_errors(sender, receiver.program)
 
 
-@pytest.mark.parametrize("side", ["up", "down", "both"])
-def test_n03_a_stall_longer_than_the_idle_timeout_begins_a_new_run(receiver, link, send, log, side):
+@pytest.mark.parametrize(("side", "idle_timeout"), [("up", 1), ("down", 1), ("both", 1), *in_soak(("both", 30))])
+def test_n03_a_stall_longer_than_the_idle_timeout_begins_a_new_run(receiver, link, send, log, side, idle_timeout):
     """The run ends by TIMEOUT where the receiver heard nothing; in any case the same copy is continued."""
     receiver.program.stop()
-    receiver.begin("--idle-timeout", "1")
+    receiver.begin("--idle-timeout", str(idle_timeout))
     log.write(1000)
     sender = send(log.name, to=link.url)
     wait_copied(receiver, log)
-    log.grow()
+    log.grow(lines=200 if idle_timeout == 1 else 20, pause=0.005 if idle_timeout == 1 else 0.05)
 
     link.fail("stall", side=side)
     if side != "down":
         wait_until(lambda: record(receiver).runs[0].rc == "TIMEOUT", "the end of the first run")
-    wait_until(once_after(3.0 if side == "both" else 1.5))
+    wait_until(once_after(idle_timeout * (2.0 if side == "both" else 1.5)), patience=100)
     link.heal()
     wait_copied(receiver, log)
     log.pause()
@@ -79,6 +79,28 @@ def test_n03_a_stall_longer_than_the_idle_timeout_begins_a_new_run(receiver, lin
     check_exact(receiver, log.path)
     runs = record(receiver).runs
     assert [run.rc for run in runs] == (["OK"] if side == "down" else ["TIMEOUT", "OK"])
+    check_no_errors(sender, receiver.program)
+
+
+@pytest.mark.parametrize(("seconds", "chunk_timeout"), [(1.5, 0.5), *in_soak((8.0, 5.0))])
+def test_n03_a_stall_longer_than_the_chunk_timeout(receiver, link, run_script, log, seconds, chunk_timeout):
+    """The receiver owes an answer for longer than that: asked again, waited for; the run goes on."""
+    log.write(1000)
+    sender = run_script("send.py", f"receiver={link.url}", str(log.path), CHUNK_TIMEOUT=str(chunk_timeout))
+    wait_copied(receiver, log)
+    log.grow()
+
+    link.fail("stall")
+    wait_until(once_after(seconds))
+    link.heal()
+    wait_copied(receiver, log)
+    log.pause()
+    wait_copied(receiver, log)
+    sender.tell("stop")
+    sender.wait_line("result .* OK .*'receiver': 'OK'")
+
+    check_exact(receiver, log.path)
+    assert [run.rc for run in record(receiver).runs] == ["OK"]
     check_no_errors(sender, receiver.program)
 
 

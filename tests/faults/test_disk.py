@@ -13,7 +13,7 @@ from e2e.conftest import Receiver
 from e2e.processes import run, sha256, size, wait_until
 from faults.harness import Log, check_exact, check_no_errors, finish, record, wait_copied
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 
 
 class SmallDisk:

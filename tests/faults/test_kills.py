@@ -7,7 +7,7 @@ import pytest
 from e2e.processes import size, wait_until
 from faults.harness import check_exact, check_no_errors, finish, record, wait_copied
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 
 KILLS = 4
 

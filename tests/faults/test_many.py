@@ -12,10 +12,10 @@ import urllib.request
 import pytest
 from tests.chaos.processes import Usage
 
-from e2e.processes import TOKEN, run, sha256, size, wait_until
-from faults.harness import Log, check_exact, check_no_errors, finish, wait_copied
+from e2e.processes import PATIENCE, TOKEN, run, sha256, size, wait_until
+from faults.harness import Log, check_exact, check_no_errors, finish, in_soak, wait_copied
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 
 BYTES = "/api/v1/streams/s/default/app.log/bytes"
 BEARER = {"Authorization": f"Bearer {TOKEN}"}
@@ -56,24 +56,35 @@ def test_n18_500_files_of_one_sender(receiver, send, tmp_path):
     check_no_errors(sender, receiver.program)
 
 
-def test_n18_20_senders_to_one_receiver(receiver, start, tmp_path):
-    """Each a process of its own, all at once; the receiver has no more threads for it."""
-    logs = [Log(tmp_path / f"{number}.log") for number in range(20)]
+@pytest.mark.parametrize("count", [20, *in_soak(200)])
+def test_n18_many_senders_to_one_receiver(receiver, start, tmp_path, count):
+    """Each a process of its own; one floods, and the others get their turns. No more threads, bounded memory."""
+    patience = PATIENCE + count  # they have to begin, two or three a second on a small machine
+    logs = [Log(tmp_path / f"{number}.log") for number in range(count)]
     for log in logs:
-        log.write(20_000)
+        log.write(2_000)
     before = usage(receiver.program)
     senders = [start("send", log.name, "--to", receiver.url, "--site", f"s{number}") for number, log in enumerate(logs)]
     copies = [receiver.copies / f"s{number}" / "default" / log.name for number, log in enumerate(logs)]
-    for copy, log in zip(copies, logs, strict=True):
-        wait_until(lambda copy=copy, log=log: size(copy) >= log.size, str(copy))
+
+    def wait_all() -> None:
+        for copy, log in zip(copies, logs, strict=True):
+            wait_until(lambda copy=copy, log=log: size(copy) >= log.size, str(copy), patience)
+
+    for sender in senders:
+        sender.wait_line("following", patience)
+    wait_all()
+    logs[0].write(400_000)
+    for log in logs[1:]:
+        log.write(500)
+    wait_all()
     after = usage(receiver.program)
     for sender in senders:
-        sender.wait_line("following")
         sender.process.terminate()
 
-    assert [sender.wait() for sender in senders] == [0] * len(senders)
+    assert [sender.wait(patience) for sender in senders] == [0] * count
     assert after.threads <= before.threads + 8
-    assert after.peak < before.rss + 150 * 1024
+    assert after.peak < before.rss + 150 * 1024  # KiB
     assert [sha256(copy) for copy in copies] == [sha256(log.path) for log in logs]
     check_no_errors(receiver.program)
 

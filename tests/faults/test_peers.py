@@ -11,7 +11,7 @@ from e2e.processes import size, wait_until
 from faults.harness import check_exact, finish, wait_copied
 from faults.relay import ACCEPT, ACK, DATA, OPEN, REJECT, Message, Relay, dial, honest
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 
 
 @pytest.fixture

@@ -2,7 +2,8 @@
 
     send.py NAME=URL[,NAME=URL...] FILE...
 
-"stop" sets the stop event, "abort" raises the run's abort signal. Says "result FILE RC" for each file.
+"stop" sets the stop event, "abort" raises the run's abort signal. Says "result FILE RC" for each file. CHUNK_TIMEOUT
+in the environment is that argument, in seconds.
 """
 
 import os
@@ -12,13 +13,14 @@ import threading
 from logstreamer import LogStreamer, Signal, WebSocketEngine
 
 targets = dict(item.split("=", 1) for item in sys.argv[1].split(","))
+patience = {"chunk_timeout": float(os.environ["CHUNK_TIMEOUT"])} if "CHUNK_TIMEOUT" in os.environ else {}
 stop, abort, lock = threading.Event(), Signal(), threading.Lock()
 
 
 def follow(engine, path):
     context = engine.new_context(job_id="default", abort_signal=abort)
     rc, result = LogStreamer.stream_log(
-        "log_streaming", "live_log", {}, list(targets), path, context, stop_event=stop, poll_interval=0.1
+        "log_streaming", "live_log", {}, list(targets), path, context, stop_event=stop, poll_interval=0.1, **patience
     )
     outcomes = {name: reply.get_return_code() for name, reply in result.items()} if result else result
     with lock:

@@ -12,7 +12,7 @@ import sys
 HANDLERS = {
     "file": lambda path: logging.FileHandler(path),
     "watched": lambda path: logging.handlers.WatchedFileHandler(path),
-    "size": lambda path: logging.handlers.RotatingFileHandler(path, maxBytes=20_000, backupCount=200),
+    "size": lambda path: logging.handlers.RotatingFileHandler(path, maxBytes=5_000, backupCount=200),
     "few": lambda path: logging.handlers.RotatingFileHandler(path, maxBytes=20_000, backupCount=2),
     "time": lambda path: logging.handlers.TimedRotatingFileHandler(path, when="S", backupCount=200),
 }
