@@ -2,6 +2,7 @@
 
 A copy must be the truth with ranges left out, in order, no byte twice. Each range left out must stand at a gap of the
 catalogue, be as long as that gap says, and consist of bytes that were destroyed while the sender was away or behind.
+Only whole files that were gone before a restarted sender could see them may be missing without a word.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ _LATENCY = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """A segment of the catalogue that may have something missing before it.
+    """Where a segment of the catalogue begins; something may be missing before it.
 
     Args:
         offset: in the copy.
@@ -133,6 +134,11 @@ class _Cut:
     def silent(self) -> bool:
         """Nothing is said to be lost here: only a truncation is told."""
         return all(mark.lost == 0 for mark in self.marks)
+
+    @property
+    def rotated(self) -> bool:
+        """Nothing but rotations is told here."""
+        return all(mark.reason == "rotated" and mark.lost == 0 for mark in self.marks)
 
     @property
     def known(self) -> int | None:
@@ -256,6 +262,9 @@ class _Trial:
     def _excuse(self, start: int, end: int, at: float, cut: _Cut) -> str:
         """Why [start, end) may be missing; "" if it may not."""
         parts = [g for g in self._generations if g.start < end and start < g.end]
+        if cut.rotated:
+            whole = start == parts[0].start and end == parts[-1].end
+            return "never known" if whole and all(self._never_known(g, at) for g in parts) else ""
         if cut.known is not None and cut.known != end - start:
             unseen = all(g.destroyed is not None and self._away(g.written - _LATENCY, g.destroyed) for g in parts)
             if cut.known > end - start or not unseen:
@@ -266,6 +275,14 @@ class _Trial:
         if cut.known is None and end <= self._held_from(at):
             return self._unfindable(start, at)
         return ""
+
+    def _never_known(self, generation: Generation, at: float) -> bool:
+        """Whether it was gone when a sender came back that cannot know of it: not one byte of it was stored."""
+        gone, born = generation.destroyed, generation.born
+        return gone is not None and any(
+            a.kind == "kill" and born <= a.ended and gone <= a.ended + _LATENCY and a.ended <= at + _LATENCY
+            for a in self._absences.known
+        )
 
     def _unfindable(self, start: int, at: float) -> str:
         """Why no sender that came back could tell which of the rotated files follow byte *start*; "" if it could.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 
 from tests.chaos.oracle import Verdict
@@ -92,7 +92,8 @@ class Report:
                 "on the wire",
                 ", ".join(f"{size / megabytes:.1f} MB {way}" for way, size in sorted(self.carried.items())),
             ),
-            ("gaps", f"{self.gaps}, for bytes destroyed unread: {_counts(self.missing) or 'none'}"),
+            ("gaps", str(self.gaps)),
+            ("missing", f"bytes destroyed unread: {_counts(self.missing) or 'none'}"),
             ("duplicates", f"{self.duplicates} bytes"),
             ("losses", f"{self.losses} bytes"),
         ]
@@ -109,7 +110,9 @@ class Report:
 
     def write_json(self, path: Path) -> None:
         """For programs."""
-        path.write_text(json.dumps({"passed": self.passed, **asdict(self)}, indent=2) + "\n")
+        facts = {one.name: getattr(self, one.name) for one in fields(self)}
+        facts["usages"] = {name: asdict(usages) for name, usages in self.usages.items()}
+        path.write_text(json.dumps({"passed": self.passed, **facts}, indent=2) + "\n")
 
 
 def _counts(counter: Counter[str]) -> str:

@@ -235,10 +235,8 @@ class _Run:
 
 def _marks(sidecar: dict[str, Any]) -> Iterator[Mark]:
     for segment in sidecar["segments"]:
-        lost = segment.get("lost", 0)
-        if lost != 0 or segment["reason"] in ("truncated", "gap"):
-            at = datetime.fromisoformat(segment["at"]).timestamp()
-            yield Mark(segment["offset"], lost, segment["reason"], at, segment.get("detail", ""))
+        at = datetime.fromisoformat(segment["at"]).timestamp()
+        yield Mark(segment["offset"], segment.get("lost", 0), segment["reason"], at, segment.get("detail", ""))
 
 
 def _log_lines(directory: Path, complaints: list[str]) -> str:

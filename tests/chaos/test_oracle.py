@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -172,6 +173,44 @@ def test_a_gap_that_reaches_beyond_the_destroyed_bytes_is_told(lost_second: Case
 def test_a_gap_with_nothing_missing_is_told(case: Case):
     case.marks = [Mark(at(100), None, "gap", 40.0)]
     assert "nothing was destroyed" in case.judge(WRITTEN).complaints[0]
+
+
+@pytest.fixture
+def unknown(case: Case) -> Case:
+    """The second file was deleted before the sender, which had been dead, could see it."""
+    case.files = generations(f1=18.0)
+    case.marks = [Mark(at(100), 0, "rotated", 21.0)]
+    case.away = [Absence(9.5, 20.0, "kill")]
+    return case
+
+
+def test_a_file_that_the_sender_cannot_know_of_may_be_missing(unknown: Case):
+    verdict = unknown.judge(WITHOUT_SECOND)
+    assert verdict.complaints == []
+    assert [missing.why for missing in verdict.missing] == ["never known"]
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda case: case.away.clear(),  # it ran all the time
+        lambda case: case.away.__setitem__(0, Absence(9.5, 20.0, "freeze")),  # and had the file open
+        lambda case: case.away.__setitem__(0, Absence(9.5, 16.0, "kill")),  # it came back before the file went
+        lambda case: case.away.__setitem__(0, Absence(5.0, 9.5, "kill")),  # and even before there was one
+        lambda case: case.files.__setitem__(slice(None), generations()),  # the file is still there
+        lambda case: case.files.__setitem__(slice(None), generations(f1=40.0)),  # it was, when the mark was made
+    ],
+)
+def test_without_a_word_nothing_else_may_be_missing(unknown: Case, spoil: Callable[[Case], None]):
+    spoil(unknown)
+    assert "without right" in unknown.judge(WITHOUT_SECOND).complaints[0]
+
+
+def test_without_a_word_only_whole_files_may_be_missing(unknown: Case):
+    unknown.marks = [Mark(at(120), 0, "rotated", 21.0)]
+    assert unknown.judge(WRITTEN[: at(120)] + WRITTEN[at(200) :]).complaints
+    unknown.marks = [Mark(at(100), 0, "rotated", 21.0)]
+    assert unknown.judge(WRITTEN[: at(100)] + WRITTEN[at(180) :]).complaints
 
 
 @pytest.fixture
