@@ -8,7 +8,7 @@ import { Live } from "./data/live.js";
 import { Search } from "./data/search.js";
 import { Sources, STATES } from "./data/sources.js";
 import { Timeline } from "./data/timeline.js";
-import { highlighter } from "./text/pattern.js";
+import { needlesOf } from "./text/needles.js";
 import { isFoldable, shapeOf } from "./text/shape.js";
 import { COMMANDS } from "./view/commands.js";
 import { look, nextZone, toggleWrap } from "./view/look.js";
@@ -65,16 +65,17 @@ export class App {
   /** A word to the person. */
   said = signal("");
 
-  highlight = computed(() => {
-    const { pattern, isCase } = this.search.found.value;
-    return this.searching.value ? highlighter(pattern, isCase) : null;
+  /** What was searched for and found, by the keys of entries. @type {import("./vendor/signals.js").ReadonlySignal<Map<string, string[]>>} */
+  needles = computed(() => {
+    const hits = this.searching.value ? this.search.found.value.hits : [];
+    return new Map(hits.map((hit) => [`${hit.stream}@${hit.offset}`, needlesOf(hit)]));
   });
 
   /** @type {import("./vendor/signals.js").ReadonlySignal<Setting>} */
   setting = computed(() => ({
     ...look.value,
     lanes: this.lanes.value,
-    highlight: this.highlight.value,
+    needles: this.needles.value,
     onFold: (entry) => this.scroller?.fold(entry),
     onSelect: (entry) => this.select(entry),
     onSkip: (entry) => void this.goTo(entry.stream, entry.offset),

@@ -29,6 +29,8 @@ export class Search {
 
   #abort = new AbortController();
   #drawing = 0;
+  /** @type {[string, string][]} */
+  #query = [];
   /** @type {Found} */
   #now = NOTHING;
 
@@ -40,13 +42,26 @@ export class Search {
    */
   async run(pattern, isCase, streams) {
     this.stop();
-    const abort = (this.#abort = new AbortController());
-    this.#now = { ...NOTHING, pattern, isCase, state: "running", hits: [] };
-    this.found.value = this.#now;
+    this.#now = { ...NOTHING, pattern, isCase, hits: [] };
     /** @type {[string, string][]} */
     const query = [["q", pattern], ["case", isCase ? "1" : "0"], ["context", String(CONTEXT)], ["limit", String(LIMIT)]];
+    this.#query = query.concat(streams.map((one) => ["stream", one]));
+    await this.#read(this.#query);
+  }
+
+  /** Go on where the last search ended because it had found or looked at enough. */
+  async more() {
+    const cursor = this.#now.done?.cursor;
+    if (cursor) await this.#read([...this.#query, ["before", cursor]]);
+  }
+
+  /** @param {[string, string][]} query */
+  async #read(query) {
+    const abort = (this.#abort = new AbortController());
+    Object.assign(this.#now, { state: "running", progress: null, done: null, error: "" });
+    this.found.value = { ...this.#now };
     try {
-      const response = await api.open("/search", query.concat(streams.map((one) => ["stream", one])), abort.signal);
+      const response = await api.open("/search", query, abort.signal);
       await read(response, (message) => this.#take(message.event, message.data));
       if (this.#now.state === "running") this.#end({ state: "failed", error: "the search was cut off" });
     } catch (error) {

@@ -73,7 +73,7 @@
  * @property {{offset: number}[]} [segments]
  * @property {Change[]} [history]
  *
- * @typedef {Line & {stream: string, before?: Line[], after?: Line[]}} Hit
+ * @typedef {Line & {stream: string, match?: [number, number][], before?: Line[], after?: Line[]}} Hit "match": places in text
  *
  * @typedef {object} Progress
  * @property {number} scanned
@@ -83,7 +83,10 @@
  *
  * @typedef {object} Done
  * @property {number} hits
- * @property {boolean} truncated
+ * @property {boolean} truncated not everything was looked at,
+ * @property {string} [reason] because of "limit", "time" or "size"
+ * @property {string} [cursor] where to go on
+ * @property {string[]} [unreadable] streams
  * @property {number} scanned
  */
 

@@ -14,7 +14,7 @@ const MOST_SPANS = 1000;
 // In this order: CSI; strings (OSC, DCS, ...) that are terminated, others must not hide the line; other escapes; control characters, and the
 // invisible ones that reorder text. Each alternative is linear.
 const SPECIAL =
-  /\x1b\[([0-?]*)[ -/]*([@-~])|\x1b[\]PX^_][^\x07\x1b]*(?:\x07|\x1b\\)|\x1b[ -/]*[0-~]?|[\x00-\x08\x0a-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g;
+  /\x1b\[([0-?]*)[ -/]*([@-~])|\x1b[\]PX^_][^\x07\x1b]*(?:\x07|\x1b\\)|\x1b[ -/]*[0-~]?|[\x00-\x08\x0a-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g;
 
 /** @typedef {{fg: string, bg: string, flags: Set<string>}} Style */
 

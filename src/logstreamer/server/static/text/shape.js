@@ -3,7 +3,7 @@
 /** @import {Entry} from "../data/entry.js" */
 
 /** Characters of a line that are shown until it is unfolded. */
-export const SHOWN = 2000;
+export const SHOWN = 1000;
 
 /**
  * @typedef {object} Shape

@@ -58,6 +58,7 @@ function Facts({ app, status }) {
       )}
     </ul>
     <h3>States</h3>
+    ${(status.history ?? []).length === 0 && html`<p class="none">No change is known.</p>`}
     <ul class="events">
       ${[...(status.history ?? [])].reverse().map(
         (change) => html`<li><time>${when(change.at, isUtc)}</time> <${State} state=${change.state} detail=${change.detail ?? ""} />

@@ -3,6 +3,7 @@
 import { Component, createRef } from "../vendor/preact.js";
 import { effect } from "../vendor/signals.js";
 import * as format from "../text/format.js";
+import { onCopy } from "./copy.js";
 import { html } from "./html.js";
 import { Rail } from "./rail.js";
 import { Scroller } from "./scroller.js";
@@ -54,6 +55,7 @@ export class Log extends Component {
         tabindex="0"
         role="log"
         aria-live="off"
+        onCopy=${(/** @type {ClipboardEvent} */ event) => onCopy(event, app.timeline)}
         aria-label="Lines of the chosen streams"
       ></div>
       <${Rail} app=${app} />

@@ -1,9 +1,8 @@
 /** Results: what the search has found, as it is found. */
 
-import { spansOf } from "../text/ansi.js";
+import { plain } from "../text/ansi.js";
 import * as format from "../text/format.js";
-import { matches } from "../text/pattern.js";
-import { shapeOfText } from "../text/shape.js";
+import { needlesOf, placesOf } from "../text/needles.js";
 import { html } from "./html.js";
 import { zone } from "./look.js";
 
@@ -27,7 +26,7 @@ export function Results({ app }) {
       <label><input type="checkbox" id="only-chosen" checked=${app.onlyChosen.value} onChange=${() => app.toggleOnlyChosen()} /> only the chosen streams</label>
       ${found.state === "running" && html`<button class="link" onClick=${() => app.search.stop()}>stop</button>`}
     </div>
-    <${Scanned} found=${found} />
+    <${Scanned} app=${app} found=${found} />
     <ol class="hits">
       ${found.hits.map((hit, index) => html`<${Item} key=${`${hit.stream}@${hit.offset}`} app=${app} hit=${hit} index=${index} />`)}
     </ol>
@@ -41,14 +40,17 @@ function title(found) {
   return `${format.count(length)}${found.done?.truncated ? "+" : ""} ${length === 1 ? "line" : "lines"}`;
 }
 
-/** @param {{found: Found}} props */
-function Scanned({ found }) {
+/** @param {{app: App, found: Found}} props */
+function Scanned({ app, found }) {
   const { progress, done } = found;
   if (found.state === "failed") return html`<p class="scanned is-bad" role="alert">${found.error}</p>`;
   if (found.pattern === "") return html`<p class="scanned">A regular expression (RE2). Enter searches every stored byte, the newest first.</p>`;
   if (done) {
-    const more = done.truncated ? " The newest are shown; there are more." : "";
-    return html`<p class="scanned" id="scanned" role="status">All of ${format.size(done.scanned)} scanned.${more}</p>`;
+    const missed = done.unreadable?.length ? ` Could not be read: ${done.unreadable.join(", ")}.` : "";
+    return html`<p class="scanned" id="scanned" role="status">
+      ${done.truncated ? `${format.size(done.scanned)} scanned, the newest.` : `All of ${format.size(done.scanned)} scanned.`}${missed}
+      ${done.truncated && done.cursor && html` <button class="link" id="more" onClick=${() => void app.search.more()}>look further back</button>`}
+    </p>`;
   }
   if (found.state === "stopped") return html`<p class="scanned" role="status">Stopped.</p>`;
   if (progress === null) return html`<p class="scanned" role="status">Searching ...</p>`;
@@ -67,29 +69,27 @@ function Item({ app, hit, index }) {
   return html`<li class=${`hit lvl-${hit.level ?? "none"} ${current ? "is-current" : ""}`}>
     <button onClick=${() => void app.goToHit(index)} aria-current=${String(current)}>
       <span class="hit-head"><span>${hit.stream}</span>${time !== null && html`<time>${format.stamp(time, zone.value === "utc").slice(0, 23)}</time>`}</span>
-      ${(hit.before ?? []).map((line) => html`<span class="hit-line faint">${shown(line, null)}</span>`)}
-      <span class="hit-line">${shown(hit, app.highlight.value)}</span>
-      ${(hit.after ?? []).map((line) => html`<span class="hit-line faint">${shown(line, null)}</span>`)}
+      ${(hit.before ?? []).map((line) => html`<span class="hit-line faint">${shown(line, [])}</span>`)}
+      <span class="hit-line">${shown(hit, needlesOf(hit))}</span>
+      ${(hit.after ?? []).map((line) => html`<span class="hit-line faint">${shown(line, [])}</span>`)}
     </button>
   </li>`;
 }
 
 /**
  * @param {Line} line
- * @param {RegExp | null} highlight
+ * @param {string[]} needles
  */
-function shown(line, highlight) {
-  const text = spansOf(shapeOfText(line.text).text.slice(0, 4 * MOST_TEXT))
-    .map((span) => span.text)
-    .join("");
-  const first = matches(text, highlight)[0]?.[0] ?? 0;
+function shown(line, needles) {
+  const text = plain(line.text).replaceAll("␍", " ");
+  const first = placesOf(text, needles)[0]?.[0] ?? 0;
   const from = first > MOST_TEXT / 2 ? first - MOST_TEXT / 4 : 0;
   const cut = text.slice(from, from + MOST_TEXT);
   const parts = [from > 0 ? "… " : ""];
   let at = 0;
   /** @type {unknown[]} */
   const made = parts;
-  for (const [start, end] of matches(cut, highlight)) {
+  for (const [start, end] of placesOf(cut, needles)) {
     made.push(cut.slice(at, start), html`<mark>${cut.slice(start, end)}</mark>`);
     at = end;
   }

@@ -5,7 +5,7 @@ import { fragmentOf } from "../data/address.js";
 import { spansOf } from "../text/ansi.js";
 import { briefOf } from "../text/brief.js";
 import * as format from "../text/format.js";
-import { matches } from "../text/pattern.js";
+import { placesOf } from "../text/needles.js";
 import { isFoldable, shapeOf, SHOWN } from "../text/shape.js";
 import { tokensOf } from "../text/tokens.js";
 import { Fold } from "./fold.js";
@@ -21,11 +21,14 @@ import { markText } from "./marks.js";
  * @property {boolean} wrap
  * @property {"local" | "utc" | "off"} zone
  * @property {Map<string, {lane: number, label: string}>} lanes of each stream; empty with one stream
- * @property {RegExp | null} highlight
+ * @property {Map<string, string[]>} needles what to highlight, by the key of an entry
  * @property {(entry: Entry) => void} onFold
  * @property {(entry: Entry) => void} onSelect
  * @property {(entry: Entry) => void} onSkip
  */
+
+/** @type {never[]} */
+const NONE = [];
 
 /** @typedef {{entry: Entry, revision: number, selected: boolean, setting: Setting, key?: string}} Props */
 
@@ -56,7 +59,7 @@ export class Row extends Component {
     return html`<div class=${classes.join(" ")} data-key=${entry.key} data-offset=${entry.offset} onClick=${() => setting.onSelect(entry)}>
       ${this.#when(entry, setting)} ${who(entry, setting)}
       <div class="what">
-        ${isFoldable(shape) && this.#toggle(entry, shape, setting)}${entry.late && html`<span class="tag">late</span>`}${text(shape, setting, !line.more)}${line.cut && html`<span class="tag">longer than 64 KiB: ${format.size(line.end - line.offset)}</span>`}
+        ${isFoldable(shape) && this.#toggle(entry, shape, setting)}${entry.late && html`<span class="tag">late</span>`}${text(shape, setting, setting.needles.get(entry.key) ?? NONE, !line.more)}${line.cut && html`<span class="tag">longer than 64 KiB: ${format.size(line.end - line.offset)}</span>`}
         ${entry.unfolded && html`<${Fold} shape=${shape} />`}
       </div>
     </div>`;
@@ -125,47 +128,55 @@ function who(entry, setting) {
 /**
  * @param {Shape} shape
  * @param {Setting} setting
+ * @param {string[]} needles
  * @param {boolean} isHead
  */
-function text(shape, setting, isHead) {
+function text(shape, setting, needles, isHead) {
   const shown = shape.long ? shape.text.slice(0, SHOWN) : shape.text;
-  if (shape.json && shown.length <= SHOWN) return jsonText(shape.json, setting);
+  if (shape.json && shown.length <= SHOWN) return jsonText(shape.json, setting, needles);
   const spans = spansOf(shown);
   if (spans.length === 1 && spans[0].cls === "" && !spans[0].fg && !spans[0].bg) {
-    return tokensOf(spans[0].text, isHead).map((token) => piece(token.text, token.cls, setting));
+    const tokens = tokensOf(spans[0].text, isHead);
+    // The time stands beside the line already.
+    if (tokens[0]?.cls === "t-time" && tokens.length > 1 && setting.zone !== "off") {
+      tokens.shift();
+      tokens[0].text = tokens[0].text.trimStart();
+    }
+    return tokens.map((token) => piece(token.text, token.cls, needles));
   }
-  return spans.map((span) => piece(span.text, span.cls, setting, span.fg, span.bg));
+  return spans.map((span) => piece(span.text, span.cls, needles, span.fg, span.bg));
 }
 
 /**
  * A JSON line in short: its message first, then the rest as key=value.
  * @param {Record<string, unknown>} json
  * @param {Setting} setting
+ * @param {string[]} needles
  */
-function jsonText(json, setting) {
+function jsonText(json, setting, needles) {
   const { level, message, fields } = briefOf(json, setting.zone !== "off");
   const parts = [];
-  if (level) parts.push(piece(level, "t-level", setting), " ");
-  if (message) parts.push(piece(message, "t-message", setting), " ");
-  for (const [name, value] of fields) parts.push(piece(`${name}=`, "t-key", setting), piece(value, "t-value", setting), " ");
+  if (level) parts.push(piece(level, "t-level", needles), " ");
+  if (message) parts.push(piece(message, "t-message", needles), " ");
+  for (const [name, value] of fields) parts.push(piece(`${name}=`, "t-key", needles), piece(value, "t-value", needles), " ");
   return parts;
 }
 
 /**
  * @param {string} shown
  * @param {string} cls
- * @param {Setting} setting
+ * @param {string[]} needles
  * @param {string} [fg]
  * @param {string} [bg]
  */
-function piece(shown, cls, setting, fg, bg) {
-  const found = matches(shown, setting.highlight);
+function piece(shown, cls, needles, fg, bg) {
+  const found = needles === NONE ? NONE : placesOf(shown, needles);
   /** @type {unknown} */
   let content = shown;
   if (found.length > 0) {
     const parts = [];
     let from = 0;
-    for (const [start, end] of found) {
+    for (const [start, end] of /** @type {[number, number][]} */ (found)) {
       parts.push(shown.slice(from, start), html`<mark>${shown.slice(start, end)}</mark>`);
       from = end;
     }

@@ -8,6 +8,7 @@
 
 import { render } from "../vendor/preact.js";
 import { signal } from "../vendor/signals.js";
+import { SHOWN } from "../text/shape.js";
 import { Heights } from "./heights.js";
 import { html } from "./html.js";
 import { Row } from "./row.js";
@@ -200,7 +201,7 @@ export class Scroller {
   #estimate(entry) {
     if (entry.line === null) return 32;
     if (!this.#setting.wrap) return ROW;
-    return ROW * Math.max(1, Math.ceil(Math.min(2000, entry.line.text.length) / this.#columns));
+    return ROW * Math.max(1, Math.ceil(Math.min(SHOWN, entry.line.text.length) / this.#columns));
   }
 
   /** @param {number} y */
