@@ -36,7 +36,10 @@ export class App {
   search = new Search();
   timeline = new Timeline(() => this.live.restart());
   live = new Live({
-    onStreams: (statuses, whole) => this.sources.take(statuses, whole),
+    onStreams: (statuses, whole) => {
+      this.sources.take(statuses, whole);
+      if (whole) void this.timeline.catchUp();
+    },
     onLines: (event) => this.timeline.takeLines(event),
     onSkip: (event) => this.timeline.takeSkip(event),
     wanted: () => this.timeline.wanted(),

@@ -10,7 +10,7 @@ import { Reorder, takeAbove, takeBelow } from "./merge.js";
 import { Reel } from "./reel.js";
 
 /** @import {Entry} from "./entry.js" */
-/** @import {Line, LinesEvent, SkipEvent} from "./types.js" */
+/** @import {Line, LinesEvent, Mark, SkipEvent} from "./types.js" */
 
 const PAGE = 400;
 const FILTERED_PAGE = 4000;
@@ -21,6 +21,8 @@ const SLACK = 1.25;
 const MOST_LOOKED_AT = 200000;
 const WINDOW_MS = 1000;
 const FLUSH_MS = 100;
+/** Entries at the end among which a mark that comes again is looked for. */
+const NEAR = 1000;
 /** A stream of which nothing came for so long is not waited for. */
 const TALKING_MS = 3000;
 
@@ -173,11 +175,7 @@ export class Timeline {
       return;
     }
     const entries = event.from > reel.heard ? [skipEntry(reel.path, reel.heard, event.from)] : [];
-    const known = new Set();
-    if (event.marks.length > 0) {
-      for (const entry of this.entries.slice(-500)) if (entry.mark) known.add(entry.key);
-    }
-    const marks = event.marks.filter((mark) => !known.has(markEntry(reel.path, mark).key));
+    const marks = this.#newMarks(reel, event.marks ?? []);
     const unopened = fresh.filter((line) => !this.#grow(reel, line));
     entries.push(...woven(reel.path, unopened, marks));
     reel.heard = reel.to = reel.belowTo = fresh.reduce(
@@ -186,6 +184,21 @@ export class Timeline {
     );
     reel.size = Math.max(reel.size, event.to);
     this.#add(reel, entries);
+  }
+
+  /**
+   * The connection was lost and stands again: what happened meanwhile at the very end, where no line follows, is asked
+   * for, because it is told only once.
+   */
+  async catchUp() {
+    const signal = this.#abort.signal;
+    if (!this.attached.value) return;
+    for (const reel of this.reels) {
+      const answer = await api.lines(reel.path, reel.heard, 0, 1, signal).catch(() => null);
+      if (signal.aborted || answer === null || !this.attached.value) return;
+      const marks = this.#newMarks(reel, answer.marks ?? []).filter((mark) => mark.offset <= reel.heard);
+      if (marks.length > 0) this.#add(reel, woven(reel.path, [], marks));
+    }
   }
 
   /** @param {SkipEvent} event */
@@ -231,6 +244,17 @@ export class Timeline {
     if (!line.open) reel.openEntry = null;
     this.#changed();
     return true;
+  }
+
+  /**
+   * Those that are not shown yet: after a reconnection they come again.
+   * @param {Reel} reel
+   * @param {Mark[]} marks
+   */
+  #newMarks(reel, marks) {
+    if (marks.length === 0) return [];
+    const known = new Set(this.entries.slice(-NEAR).map((entry) => entry.key));
+    return marks.filter((mark) => !known.has(markEntry(reel.path, mark).key));
   }
 
   /**

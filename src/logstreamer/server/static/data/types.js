@@ -29,14 +29,14 @@
  * @property {boolean} start
  * @property {boolean} end
  * @property {Line[]} lines
- * @property {Mark[]} marks
+ * @property {Mark[]} [marks]
  *
  * @typedef {object} LinesEvent
  * @property {string} stream
  * @property {number} from
  * @property {number} to
  * @property {Line[]} lines
- * @property {Mark[]} marks
+ * @property {Mark[]} [marks]
  *
  * @typedef {object} SkipEvent
  * @property {string} stream

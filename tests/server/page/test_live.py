@@ -1,0 +1,201 @@
+"""The page while streams grow, pause, are cut off, die and come back."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from playwright.sync_api import expect
+
+from server.page.stage import IDLE_TIMEOUT, Stage
+
+pytestmark = pytest.mark.slow
+
+
+def lines(first: int, last: int) -> bytes:
+    """Numbered ones."""
+    return b"".join(b"INFO line %d of a log\n" % number for number in range(first, last))
+
+
+def test_lines_appear_as_they_are_written(stage: Stage, screen):
+    """A tab follows: the last lines first, then each new one at the bottom."""
+    log = stage.stream("grows.log", lines(0, 1000))
+    screen.open(log.fragment)
+    screen.wait_line(999)
+    screen.says("#follow", "Following")
+
+    for number in range(1000, 1010):
+        log.write(lines(number, number + 1))
+        screen.wait_line(number)
+
+    assert screen.numbers[-20:] == list(range(990, 1010))
+
+
+def test_pause_counts_what_comes_and_live_goes_back(stage: Stage, screen):
+    """Scrolling up pauses, nothing on the screen moves, new lines are counted; one key leads back."""
+    log = stage.stream("pauses.log", lines(0, 500))
+    screen.open(log.fragment)
+    screen.wait_line(499)
+
+    screen.tab.mouse.move(700, 400)
+    screen.tab.mouse.wheel(0, -1000)
+    screen.says("#follow", "Paused")
+    expect(screen.tab.locator(".row .what", has_text="line 499 ")).not_to_be_in_viewport()
+    seen = screen.tab.evaluate("document.querySelector('#log').scrollTop")
+    log.write(lines(500, 623))
+    screen.says("#jump", "123 new lines")
+    assert screen.tab.evaluate("document.querySelector('#log').scrollTop") == seen
+
+    screen.press("G")
+    screen.wait_line(622)
+    screen.says("#follow", "Following")
+    expect(screen.tab.locator("#jump")).to_have_count(0)
+    log.write(lines(623, 624))
+    screen.wait_line(623)
+
+
+def test_a_pause_outlasts_what_fits_in_memory(stage: Stage, screen):
+    """More comes during a pause than is kept: it is counted all the same, and found by scrolling on."""
+    log = stage.stream("long-pause.log", lines(0, 100))
+    screen.open(log.fragment)
+    screen.wait_line(99)
+    screen.press("f")
+    screen.says("#follow", "Paused")
+
+    log.write(lines(100, 20100))
+    screen.says("#jump", "20,000 new lines")
+
+    screen.press("j", "PageDown", "PageDown")
+    screen.wait_line(120)
+    screen.press("G")
+    screen.wait_line(20099)
+    assert screen.numbers == list(range(screen.numbers[0], 20100))
+
+
+def test_a_cut_leaves_no_gap_and_nothing_double(stage: Stage, screen):
+    """The connection is cut while lines come: they are all there, once, in order."""
+    log = stage.stream("cut.log", lines(0, 50))
+    screen.open(log.fragment)
+    screen.wait_line(49)
+
+    number = 50
+    for cut in range(3):
+        log.write(lines(number, number + 100))
+        number += 100
+        if cut:
+            stage.proxy.cut()
+        else:
+            stage.proxy.cut_after(2000)
+        log.write(lines(number, number + 100))
+        number += 100
+        screen.wait_line(number - 1)
+
+    assert screen.all_numbers() == list(range(number))
+    screen.forgive_lost_connections()
+
+
+def test_a_lost_connection_is_said_and_old_numbers_are_not_shown_as_live(stage: Stage, screen):
+    """While the receiver cannot be reached, the page says since when; it goes on by itself."""
+    log = stage.stream("unreachable.log", lines(0, 10))
+    screen.open(log.fragment)
+    screen.wait_line(9)
+    screen.says(".link-state", "connected")
+
+    screen.refuse()
+    stage.proxy.cut()
+    screen.says("#banner", re.compile(r"Connection lost \d+ s ago"))
+    expect(screen.tab.locator(".page.is-stale")).to_have_count(1)
+    log.write(lines(10, 20))
+    screen.allow()
+    screen.tab.get_by_role("button", name="try now").click()
+    screen.wait_line(19)
+    expect(screen.tab.locator("#banner")).to_have_count(0)
+    screen.forgive_lost_connections()
+
+
+def test_dead_and_back(stage: Stage, screen):
+    """A sender is killed: the page says so, at the place in the log too; it returns, and that is said as well."""
+    source = stage.directory / "mortal.log"
+    source.write_bytes(lines(0, 20))
+    sender = stage.send(source, "mortal")
+    path = "mortal/j/mortal.log"
+    screen.open("", ".src")
+    row = screen.tab.locator(screen.source(path))
+    expect(row).to_have_attribute("data-state", re.compile("live|quiet"))
+    row.locator(".src-main").click()
+    screen.wait_line(19)
+
+    sender.kill()
+    expect(row).to_have_attribute("data-state", "dead", timeout=4000 * IDLE_TIMEOUT)
+    screen.says(".truth", "dead")
+    expect(screen.tab.locator(".row.mark[data-mark=dead]")).to_be_visible()
+    screen.says(".count:has(.st-dead)", "1")
+
+    with source.open("ab") as file:
+        file.write(lines(20, 30))
+    stage.send(source, "mortal")
+    expect(row).to_have_attribute("data-state", re.compile("live|quiet"))
+    screen.wait_line(29)
+    expect(screen.tab.locator(".row.mark[data-mark=back]")).to_be_visible()
+    kinds = screen.tab.eval_on_selector_all(".row", "rows => rows.map(row => row.dataset.mark ?? row.textContent)")
+    order = [kind for kind in kinds if kind in ("dead", "back") or "line 19 " in kind or "line 20 " in kind]
+    assert ["line 19" in order[0], *order[1:3], "line 20" in order[3]] == [True, "dead", "back", True]
+
+
+def test_several_streams_are_merged_by_time(stage: Stage, screen):
+    """The lines of chosen streams stand in the order of their times, as they are loaded and as they come."""
+
+    def at(second: int, number: int) -> bytes:
+        return b"2026-11-24 10:%02d:%02d,000 INFO line %d\n" % (second // 60, second % 60, number)
+
+    even = stage.stream("even.log", b"".join(at(number, number) for number in range(0, 1200, 2)))
+    odd = stage.stream("odd.log", b"".join(at(number, number) for number in range(1, 1200, 2)))
+    screen.open(f"{even.fragment}&s={odd.path}")
+    screen.wait_line(1199)
+    assert screen.numbers == list(range(screen.numbers[0], 1200))
+    expect(screen.tab.locator(".row .who", has_text="even.log").first).to_be_visible()
+
+    for number in range(1200, 1220):
+        (odd if number % 2 else even).write(at(number, number))
+    screen.wait_line(1219)
+    assert screen.numbers[-10:] == list(range(1210, 1220))
+
+    assert screen.all_numbers() == list(range(1220))
+
+
+def test_late_lines_are_marked(stage: Stage, screen):
+    """What comes when later lines of another stream are on the screen already says so."""
+    early = stage.stream("early.log", b"2026-11-24 10:00:00,000 INFO line 1\n")
+    other = stage.stream("other.log", b"2026-11-24 10:00:01,000 INFO line 2\n")
+    screen.open(f"{early.fragment}&s={other.path}")
+    screen.wait_line(2)
+    other.write(b"2026-11-24 10:05:00,000 INFO line 4\n")
+    screen.wait_line(4)
+
+    early.write(b"2026-11-24 10:04:00,000 INFO line 3\n")
+    screen.wait_line(3)
+
+    assert screen.numbers == [1, 2, 4, 3]
+    expect(screen.tab.locator(".row", has_text="line 3").locator(".tag")).to_have_text("late")
+
+
+def test_a_line_without_its_end_grows_in_place(stage: Stage, screen):
+    """Progress drawn with \\r is one line with its last state; a key shows what it was before."""
+    log = stage.stream("progress.log", lines(0, 3))
+    screen.open(log.fragment)
+    screen.wait_line(2)
+
+    log.write(b"10% of it")
+    screen.wait_text("10% of it")
+    log.write(b"\r55% of it")
+    screen.wait_text("55% of it")
+    expect(screen.tab.locator(".row", has_text="10% of it")).to_have_count(0)
+    log.write(b"\r100% of it\n" + lines(3, 4))
+    screen.wait_line(3)
+
+    row = screen.tab.locator(".row", has_text="100% of it")
+    expect(row).to_have_count(1)
+    screen.press("k", "k", "o")
+    expect(row.locator(".past li")).to_have_text(["10% of it", "55% of it"])
+    screen.press("o")
+    expect(row.locator(".past")).to_have_count(0)
