@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, expect, sync_playwright
 
 from e2e.processes import TOKEN
 from server.page.files import prepare
@@ -26,6 +26,10 @@ FLAGS = [
 ]
 
 
+expect.set_options(timeout=20_000)
+"""A busy machine is no failure."""
+
+
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     """Debian's Chromium, headless."""
@@ -40,7 +44,15 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture(scope="session")
 def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     """A receiver with a sender."""
-    it = Stage(Path(tmp_path_factory.mktemp("page")), prepare)
+    it = Stage(Path(tmp_path_factory.mktemp("page")))
+    yield it
+    it.close()
+
+
+@pytest.fixture
+def archive(tmp_path: Path) -> Iterator[Stage]:
+    """A receiver with a huge copy."""
+    it = Stage(tmp_path, prepare)
     yield it
     it.close()
 
@@ -48,7 +60,7 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
 def signed_in(browser: Browser, url: str, **options: object) -> BrowserContext:
     """A browser's profile that has opened the URL with the token once."""
     context = browser.new_context(viewport={"width": 1280, "height": 800}, timezone_id="UTC", **options)  # type: ignore[arg-type]
-    context.set_default_timeout(15000)
+    context.set_default_timeout(20_000)
     tab = context.new_page()
     tab.goto(f"{url}/?token={TOKEN}")
     tab.close()

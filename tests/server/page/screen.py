@@ -8,6 +8,19 @@ from playwright.sync_api import Page, expect
 
 NUMBER = re.compile(r"\bline (\d+)\b")
 
+SCROLL = """async () => {
+    const box = document.querySelector("#log");
+    const texts = [...document.querySelectorAll(".row .what")].map(row => row.textContent);
+    const before = box.scrollTop;
+    box.scrollTop += box.clientHeight - 40;
+    const frame = () => new Promise(done => requestAnimationFrame(done));
+    await frame();
+    await frame();
+    const state = document.querySelector(".foot-right").textContent;
+    return [texts, box.scrollTop === before && ["following live", "paused"].includes(state)];
+}"""
+"""The texts of the lines that are drawn; then scrolls on, and says whether that was the end."""
+
 
 class Screen:
     """A tab with the page in it.
@@ -82,13 +95,10 @@ class Screen:
         self.wait_line(0)
         found: list[int] = []
         while True:
-            drawn = self.numbers
-            assert drawn == list(range(drawn[0], drawn[-1] + 1)), "lines stand in order, none is missing or double"
+            texts, is_still = self.tab.evaluate(SCROLL)
+            drawn = [int(match[1]) for text in texts if (match := NUMBER.search(text))]
+            assert drawn == list(range(drawn[0], drawn[-1] + 1)), f"lines stand in order, none is missing: {drawn}"
             assert not found or drawn[0] <= found[-1] + 1, f"nothing is between {found[-1]} and {drawn[0]}"
             found += [number for number in drawn if not found or number > found[-1]]
-            before = self.tab.evaluate("document.querySelector('#log').scrollTop")
-            self.tab.evaluate("document.querySelector('#log').scrollTop += 400")
-            self.tab.evaluate("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
-            is_still = self.tab.evaluate("document.querySelector('#log').scrollTop") == before and self.numbers == drawn
-            if is_still and self.tab.inner_text(".foot-right") in ("following live", "paused"):
+            if is_still:
                 return found

@@ -107,7 +107,6 @@ def test_a_lost_connection_is_said_and_old_numbers_are_not_shown_as_live(stage: 
     expect(screen.tab.locator(".page.is-stale")).to_have_count(1)
     log.write(lines(10, 20))
     screen.allow()
-    screen.tab.get_by_role("button", name="try now").click()
     screen.wait_line(19)
     expect(screen.tab.locator("#banner")).to_have_count(0)
     screen.forgive_lost_connections()

@@ -118,6 +118,8 @@ def test_everybody_can_use_it(stage: Stage, browser, log, scheme, width):
     screen.tab.set_viewport_size({"width": width, "height": 800})
     screen.open(log.fragment)
     screen.press("k", "/")
+    screen.tab.locator("#only-chosen").check()
+    screen.press("/")
     screen.tab.keyboard.type("line")
     screen.press("Enter")
     expect(screen.tab.locator(".hit mark").first).to_be_visible()

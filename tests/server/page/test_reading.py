@@ -8,7 +8,10 @@ import re
 import pytest
 from playwright.sync_api import expect
 
+from server.page.conftest import signed_in
 from server.page.files import HUGE, HUGE_SIZE, LINES, middle_of_huge
+from server.page.measure import heap_of
+from server.page.screen import Screen
 from server.page.stage import Stage
 
 pytestmark = pytest.mark.slow
@@ -21,8 +24,10 @@ ValueError: no such thing
 """
 
 
-def test_a_file_of_three_gigabytes(stage: Stage, screen):
+def test_a_file_of_three_gigabytes(archive: Stage, browser):
     """It opens at its end, in its middle and at its beginning, and little of it is kept."""
+    context = signed_in(browser, archive.url)
+    screen = Screen(context.new_page(), archive.url)
     screen.open(f"#s={HUGE}")
     screen.wait_text(f"end line {LINES - 1}")
     screen.says(".foot", "3.00 GiB")
@@ -40,11 +45,14 @@ def test_a_file_of_three_gigabytes(stage: Stage, screen):
     screen.press("G")
     screen.wait_text(f"end line {LINES - 1}")
     assert screen.tab.locator(".row").count() < 200
+    assert heap_of(screen.tab) < 100 << 20
+    assert screen.complaints == []
+    context.close()
 
 
 def test_scrolling_reaches_every_line(stage: Stage, screen):
     """From the end to the beginning and back, page by page: nothing is missing and nothing is there twice."""
-    count = 7000
+    count = 6000
     log = stage.stream("scroll.log", b"".join(b"INFO line %d of it\n" % number for number in range(count)))
     screen.open(log.fragment)
     screen.wait_line(count - 1)
@@ -94,7 +102,7 @@ def test_search_to_permalink(stage: Stage, screen, browser):
     hits.filter(has_text="haystack.log").locator("button").click()
     found = screen.tab.locator(".row.is-selected")
     expect(found).to_contain_text("a needle, 42 mm")
-    expect(found.locator("mark")).to_have_text("needle, 42 mm")
+    assert "".join(found.locator("mark").all_text_contents()) == "needle, 42 mm"
     assert screen.numbers[0] > 12000
     link = screen.tab.url
     screen.open(link[link.index("#") :], ".row.is-selected")
@@ -225,10 +233,7 @@ def test_hostile_content(stage: Stage, screen):
 
 def test_the_policy_forbids_what_a_log_could_bring(stage: Stage, screen):
     """No script but the page's own, no style in markup, no frame, no form."""
-    policy = screen.tab.request.get(f"{stage.url}/", headers={"Authorization": "Bearer x"})
-    assert policy.status == 401
-    answer = screen.tab.request.get(f"{screen.url}/")
-    rules = answer.headers["content-security-policy"]
+    rules = screen.tab.request.get(f"{screen.url}/").headers["content-security-policy"]
     assert "default-src 'none'" in rules
     assert "script-src 'self'" in rules
     assert "unsafe" not in rules

@@ -143,6 +143,9 @@ export class Reel {
 
   /** @param {Entry[]} entries */
   #orderDown(entries) {
+    if (entries.length === 0) return;
+    // What stands above the first line that has a time belongs to it.
+    if (this.lastOrder === -Infinity) this.lastOrder = timeOf(entries.find((entry) => timeOf(entry) !== null) ?? entries[0]) ?? -Infinity;
     for (const entry of entries) {
       this.lastOrder = Math.max(this.lastOrder, timeOf(entry) ?? this.lastOrder);
       entry.order = this.lastOrder;
@@ -160,14 +163,10 @@ function settledEnd(answer) {
 }
 
 /**
+ * Marks have none: when something happened to a stream says nothing of the times its lines bear.
  * @param {Entry} entry
  * @returns {number | null}
  */
 function timeOf(entry) {
-  if (entry.line !== null) return entry.line.time ?? entry.line.arrived ?? null;
-  if (entry.mark?.at) {
-    const time = Date.parse(entry.mark.at) / 1000;
-    return Number.isNaN(time) ? null : time;
-  }
-  return null;
+  return entry.line?.time ?? entry.line?.arrived ?? null;
 }

@@ -8,6 +8,7 @@ import * as api from "./api.js";
 import { markEntry, passes, skipEntry, weightOf, woven } from "./entry.js";
 import { Reorder, takeAbove, takeBelow } from "./merge.js";
 import { Reel } from "./reel.js";
+import { seek, timeOf } from "./seek.js";
 
 /** @import {Entry} from "./entry.js" */
 /** @import {Line, LinesEvent, Mark, SkipEvent} from "./types.js" */
@@ -109,10 +110,10 @@ export class Timeline {
     await this.#guarded(signal, async () => {
       const answer = await api.lines(path, offset, 150, 350, signal);
       const line = answer.lines.find((one) => one.end > offset) ?? answer.lines[answer.lines.length - 1];
-      const time = line?.time ?? line?.arrived ?? null;
+      const time = timeOf(line);
       await this.#openAll(signal, async (reel) => {
         if (reel.path === path) return { answer, pivot: line?.offset ?? answer.to };
-        const other = time === null ? -1 : (await api.at(reel.path, time, signal)).offset;
+        const other = time === null ? -1 : await seek(reel.path, time, signal);
         const there = await api.lines(reel.path, other, 150, 350, signal);
         return { answer: there, pivot: other < 0 ? there.to : (there.lines.find((one) => one.end > other)?.offset ?? there.to) };
       });

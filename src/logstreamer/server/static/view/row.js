@@ -74,7 +74,7 @@ export class Row extends Component {
     const shown = time === null || setting.zone === "off" ? "" : format.clock(time, setting.zone === "utc");
     const title = time === null ? "link to this line" : `${format.stamp(time, setting.zone === "utc")} · byte ${format.count(entry.offset)}`;
     const place = { streams: [...setting.lanes.keys()], line: { stream: entry.stream, offset: entry.offset }, level: "" };
-    return html`<a class="when" href=${fragmentOf(place)} title=${title} tabindex="-1" aria-label=${`Link to the line at byte ${entry.offset}`}>${shown ? [shown.slice(0, 8), html`<span class="ms">${shown.slice(8)}</span>`] : "¶"}</a>`;
+    return html`<a class="when" href=${fragmentOf(place)} title=${title} tabindex="-1" aria-label=${shown ? undefined : `Link to the line at byte ${entry.offset}`}>${shown ? [shown.slice(0, 8), html`<span class="ms">${shown.slice(8)}</span>`] : "¶"}</a>`;
   }
 
   /**
@@ -125,6 +125,8 @@ function who(entry, setting) {
   return lane && html`<span class=${`who lane-${lane.lane}`} title=${entry.stream}>${lane.label}</span>`;
 }
 
+/** @typedef {import("../text/ansi.js").Span} Span */
+
 /**
  * @param {Shape} shape
  * @param {Setting} setting
@@ -132,58 +134,65 @@ function who(entry, setting) {
  * @param {boolean} isHead
  */
 function text(shape, setting, needles, isHead) {
-  const shown = shape.long ? shape.text.slice(0, SHOWN) : shape.text;
-  if (shape.json && shown.length <= SHOWN) return jsonText(shape.json, setting, needles);
-  const spans = spansOf(shown);
-  if (spans.length === 1 && spans[0].cls === "" && !spans[0].fg && !spans[0].bg) {
-    const tokens = tokensOf(spans[0].text, isHead);
-    // The time stands beside the line already.
-    if (tokens[0]?.cls === "t-time" && tokens.length > 1 && setting.zone !== "off") {
-      tokens.shift();
-      tokens[0].text = tokens[0].text.trimStart();
-    }
-    return tokens.map((token) => piece(token.text, token.cls, needles));
+  const pieces = piecesOf(shape, setting, isHead);
+  const places = needles.length > 0 ? placesOf(pieces.map((piece) => piece.text).join(""), needles) : [];
+  let at = 0;
+  return pieces.map((piece) => {
+    const from = at;
+    at += piece.text.length;
+    const here = places.filter(([start, end]) => start < at && end > from);
+    const content = here.length > 0 ? highlighted(piece.text, here.map(([start, end]) => [start - from, end - from])) : piece.text;
+    if (!piece.cls && !piece.fg && !piece.bg) return content;
+    // Set through the DOM, not as an attribute: the page's policy forbids styles in markup.
+    const style = piece.fg || piece.bg ? { color: piece.fg ?? "", backgroundColor: piece.bg ?? "" } : undefined;
+    return html`<span class=${piece.cls} style=${style}>${content}</span>`;
+  });
+}
+
+/**
+ * @param {string} shown
+ * @param {number[][]} places may reach over either end
+ */
+function highlighted(shown, places) {
+  const parts = [];
+  let from = 0;
+  for (const [start, end] of places) {
+    parts.push(shown.slice(from, Math.max(0, start)), html`<mark>${shown.slice(Math.max(0, start), end)}</mark>`);
+    from = end;
   }
-  return spans.map((span) => piece(span.text, span.cls, needles, span.fg, span.bg));
+  return [...parts, shown.slice(from)];
+}
+
+/**
+ * @param {Shape} shape
+ * @param {Setting} setting
+ * @param {boolean} isHead
+ * @returns {Span[]}
+ */
+function piecesOf(shape, setting, isHead) {
+  if (shape.json && !shape.long) return jsonPieces(shape.json, setting);
+  const spans = spansOf(shape.long ? shape.text.slice(0, SHOWN) : shape.text);
+  if (spans.length !== 1 || spans[0].cls !== "" || spans[0].fg || spans[0].bg) return spans;
+  const tokens = tokensOf(spans[0].text, isHead);
+  // The time stands beside the line already.
+  if (tokens[0]?.cls === "t-time" && tokens.length > 1 && setting.zone !== "off") {
+    tokens.shift();
+    tokens[0].text = tokens[0].text.trimStart();
+  }
+  return tokens;
 }
 
 /**
  * A JSON line in short: its message first, then the rest as key=value.
  * @param {Record<string, unknown>} json
  * @param {Setting} setting
- * @param {string[]} needles
+ * @returns {Span[]}
  */
-function jsonText(json, setting, needles) {
+function jsonPieces(json, setting) {
   const { level, message, fields } = briefOf(json, setting.zone !== "off");
-  const parts = [];
-  if (level) parts.push(piece(level, "t-level", needles), " ");
-  if (message) parts.push(piece(message, "t-message", needles), " ");
-  for (const [name, value] of fields) parts.push(piece(`${name}=`, "t-key", needles), piece(value, "t-value", needles), " ");
-  return parts;
-}
-
-/**
- * @param {string} shown
- * @param {string} cls
- * @param {string[]} needles
- * @param {string} [fg]
- * @param {string} [bg]
- */
-function piece(shown, cls, needles, fg, bg) {
-  const found = needles === NONE ? NONE : placesOf(shown, needles);
-  /** @type {unknown} */
-  let content = shown;
-  if (found.length > 0) {
-    const parts = [];
-    let from = 0;
-    for (const [start, end] of /** @type {[number, number][]} */ (found)) {
-      parts.push(shown.slice(from, start), html`<mark>${shown.slice(start, end)}</mark>`);
-      from = end;
-    }
-    content = [...parts, shown.slice(from)];
-  }
-  if (!cls && !fg && !bg) return content;
-  // Set through the DOM, not as an attribute: the page's policy forbids styles in markup.
-  const style = fg || bg ? { color: fg ?? "", backgroundColor: bg ?? "" } : undefined;
-  return html`<span class=${cls} style=${style}>${content}</span>`;
+  const pieces = [];
+  if (level) pieces.push({ text: level, cls: "t-level" }, { text: " ", cls: "" });
+  if (message) pieces.push({ text: message, cls: "t-message" }, { text: " ", cls: "" });
+  for (const [name, value] of fields) pieces.push({ text: `${name}=`, cls: "t-key" }, { text: `${value} `, cls: "t-value" });
+  return pieces;
 }

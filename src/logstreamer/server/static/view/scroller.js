@@ -132,9 +132,12 @@ export class Scroller {
    */
   seek(step, holds) {
     const { entries } = this.timeline;
-    const from = this.selected.value ?? this.first.value;
-    let index = from ? entries.indexOf(from) : -1;
-    if (index < 0) index = step > 0 ? -1 : entries.length;
+    let index = this.selected.value ? entries.indexOf(this.selected.value) : -1;
+    if (index < 0) {
+      // From what is on the screen: what is visible counts in either direction.
+      const { scrollTop, clientHeight } = this.#box;
+      index = step > 0 ? this.#heights.indexAt(scrollTop) - 1 : this.#heights.indexAt(scrollTop + clientHeight) + 1;
+    }
     for (index += step; index >= 0 && index < entries.length; index += step) {
       if (!holds(entries[index])) continue;
       this.reveal(entries[index], true);
