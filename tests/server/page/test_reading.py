@@ -233,7 +233,9 @@ def test_hostile_content(stage: Stage, screen):
 
 def test_the_policy_forbids_what_a_log_could_bring(stage: Stage, screen):
     """No script but the page's own, no style in markup, no frame, no form."""
-    rules = screen.tab.request.get(f"{screen.url}/").headers["content-security-policy"]
+    answer = screen.tab.goto(f"{screen.url}/")
+    assert answer is not None
+    rules = answer.headers["content-security-policy"]
     assert "default-src 'none'" in rules
     assert "script-src 'self'" in rules
     assert "unsafe" not in rules
