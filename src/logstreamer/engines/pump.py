@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import heapq
+import itertools
 import logging
 import threading
 import time
@@ -19,6 +21,10 @@ Result = TypeVar("Result")
 
 WORKERS = 16
 """Most threads for users' callbacks and slow disks; they are made when needed and serve every stream in turn."""
+
+
+MOST_AT_ONCE = 64
+"""Alarms rung in one turn of the loop: whoever sends or receives need not wait for the rest."""
 
 
 class Timed(Protocol):
@@ -45,7 +51,10 @@ class Pump:
         self.loop = (loop_factory or asyncio.new_event_loop)()
         self._workers = ThreadPoolExecutor(WORKERS, thread_name_prefix=f"{name}-worker")
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
-        self._alarms: dict[Timed, tuple[float, asyncio.Handle]] = {}
+        self._alarms: dict[Timed, float] = {}
+        self._queue: list[tuple[float, int, Timed]] = []  # a heap; what `_alarms` does not confirm is out of date
+        self._order = itertools.count()
+        self._ringing: tuple[float, asyncio.Handle] | None = None
         self._tasks: set[asyncio.Task[Any]] = set()
         self._closed = threading.Lock()
         self._gate = threading.Lock()
@@ -138,38 +147,61 @@ class Pump:
     def set_alarm(self, item: Timed) -> None:
         """Look at *item*'s timer (again): call its `handle_timer` when it asks for it."""
         when = item.get_timer()
-        if item in self._alarms:
-            # An alarm that comes too early is cheap: it sets itself again. Moving it with every frame is not.
-            # Its time is kept here: uvloop makes a plain handle, without one, of what is due at once.
-            at, alarm = self._alarms[item]
-            if when is not None and at <= when:
+        at = self._alarms.get(item)
+        # An alarm that comes too early is cheap: it sets itself again. Moving it with every frame is not.
+        if at is not None and when is not None and at <= when:
+            return
+        if when is None:
+            self._alarms.pop(item, None)
+            return
+        self._alarms[item] = when
+        if len(self._queue) > 2 * len(self._alarms) + MOST_AT_ONCE:  # most are out of date: bounded, whatever is set
+            self._queue = [(at, next(self._order), one) for one, at in self._alarms.items()]
+            heapq.heapify(self._queue)
+        else:
+            heapq.heappush(self._queue, (when, next(self._order), item))
+        self._ring_at(when)
+
+    def _ring_at(self, when: float) -> None:
+        # One timer of the loop for all alarms: a thousand of them, set anew each half second, were a third of its work.
+        if self._ringing is not None:
+            at, alarm = self._ringing
+            if at <= when:
                 return
             alarm.cancel()
-            del self._alarms[item]
-        if when is not None:
-            self._alarms[item] = when, self.loop.call_at(when, self._ring, item)
+        self._ringing = when, self.loop.call_at(max(when, 0.0), self._ring)
 
-    def _ring(self, item: Timed) -> None:
+    def _ring(self) -> None:
+        self._ringing = None
+        now = self.now()
+        for _ in range(MOST_AT_ONCE):
+            if not self._queue or self._queue[0][0] > now:
+                break
+            when, _, item = heapq.heappop(self._queue)
+            if self._alarms.get(item) == when:
+                self._ring_one(item, now)
+        if self._queue:
+            self._ring_at(self._queue[0][0])
+
+    def _ring_one(self, item: Timed, now: float) -> None:
         del self._alarms[item]
         when = item.get_timer()
-        now = self.now()
         if when is not None and when <= now:
-            self.guard(item, lambda: item.handle_timer(now))
+            self.guard(item, item.handle_timer, now)
         self.set_alarm(item)
 
     @staticmethod
-    def guard(item: Timed, step: Callable[[], None]) -> None:
+    def guard(item: Timed, step: Callable[..., None], *arguments: float) -> None:
         """Take one *step* of *item*; one that raises ends its item, with a word, and nothing else."""
         try:
-            step()
+            step(*arguments)
         except Exception as error:  # a bug, or a disk: never a stream that hangs in silence
             logger.error("a stream failed inside the engine", exc_info=error)
             item.fail(error)
 
     def drop_alarm(self, item: Timed) -> None:
         """Forget *item*."""
-        if item in self._alarms:
-            self._alarms.pop(item)[1].cancel()
+        self._alarms.pop(item, None)
 
     # -- the end
 
