@@ -84,9 +84,11 @@ class Sender:
         self.stopped_at: float | None = None
         self.follower = Follower(spec.path, now=now, poll_interval=spec.poll_interval)
         self._abort_signal = abort_signal
+        self._under_way = 0
 
     def add_lane(self, target: str, protocol: SenderProtocol, on_over: Callable[[Lane], None]) -> Lane:
         """Send to one more target."""
+        self._under_way += 1
         lane = Lane(self, target, protocol, on_over)
         self.lanes.append(lane)
         return lane
@@ -99,7 +101,11 @@ class Sender:
     @property
     def over(self) -> bool:
         """Whether every target has its outcome."""
-        return all(lane.outcome is not None for lane in self.lanes)
+        return self._under_way == 0
+
+    def lane_ended(self) -> None:
+        """One of the targets has its outcome now."""
+        self._under_way -= 1
 
     def wake(self) -> None:
         """Something happened in the file's directory."""
@@ -109,13 +115,14 @@ class Sender:
         """When `poll` wants to be called, or None."""
         return None if self.over else self.follower.get_timer()
 
-    def poll(self, now: float) -> None:
-        """Look at the file and at the stop signals; the lanes may have something to send afterwards."""
-        self.follower.poll(now)
+    def poll(self, now: float) -> bool:
+        """Look at the file and at the stop signals; whether the lanes may have something to send that they had not."""
+        news = self.follower.poll(now)
         if self.stopped_at is None and self._is_stopped():
             self.stopped_at = now
             for lane in self.lanes:
                 lane.stop(now)
+        return news or self.stopped_at is not None
 
     def _is_stopped(self) -> bool:
         event = self.spec.stop_event
@@ -310,6 +317,7 @@ class Lane:
     def _end(self, outcome: Shareable, reason: str) -> None:
         if self.outcome is None:
             self.outcome, self.reason = outcome, reason
+            self._sender.lane_ended()
             self.close()
             self._on_over(self)
 

@@ -69,6 +69,6 @@ def test_files_renamed_while_they_are_listed_are_not_missed(tmp_path: Path, monk
 
     monkeypatch.setattr(siblings, "_examine", rename_then_examine)
 
-    listing = list_siblings(str(tmp_path), name_matcher("app.log"), "app")
+    listing = list_siblings(str(tmp_path), "app.log")
 
     assert {sibling.id.inode for sibling in listing} == there

@@ -81,7 +81,7 @@ def test_a_busy_unrelated_file_wakes_nobody_and_drain_is_bounded(inotify: Inotif
     log.append(1)
     reading = follow()
     calls = Calls()
-    inotify.watch(str(log.path.parent), calls, reading.follower.concerns)
+    inotify.watch(str(log.path.parent), calls, reading.follower.bases())
     with open(log.path.with_name("busy"), "ab", buffering=0) as busy, open(log.path.with_name("b2"), "ab") as other:
         for _ in range(2000):
             busy.write(b"x")
@@ -163,7 +163,7 @@ def test_t14_queue_overflow_during_a_rotation(inotify: InotifyWakeup, tmp_path: 
     reading = Reading(log.path)
     reading.step()
     inotify.watch(str(busy), Calls())
-    inotify.watch(str(quiet), reading.follower.wake, reading.follower.concerns)
+    inotify.watch(str(quiet), reading.follower.wake, reading.follower.bases())
     one, two = os.open(busy / "1", os.O_CREAT | os.O_WRONLY), os.open(busy / "2", os.O_CREAT | os.O_WRONLY)
     for _ in range(limit // 2 + 1):  # alternating: equal neighbours are merged
         os.write(one, b"x")

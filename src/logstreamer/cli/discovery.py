@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from logstreamer.cli.plan import Argument, Kind
-from logstreamer.tail.siblings import name_matcher
+from logstreamer.tail.siblings import name_matcher, possible_bases
 
 STORE_MARK = ".logstreamer"
 
@@ -185,14 +185,7 @@ def _is_directory(entry: os.DirEntry[str]) -> bool:
 def _past_of(path: str, present: set[str]) -> bool:
     """Whether *path* looks like an older file of one of *present* in the same directory."""
     directory, name = os.path.split(path)
-    return any(name_matcher(base)(name) for base in _possible_bases(name) if os.path.join(directory, base) in present)
-
-
-def _possible_bases(name: str) -> set[str]:
-    """Every name that rotation may have made *name* from: it is *name* with a middle part left out."""
-    cuts = [index for index, char in enumerate(name) if char in ".-_"]
-    heads = {name[:cut] for cut in cuts if cut > 0}
-    return heads | {name[:first] + name[last:] for first in cuts for last in cuts if 0 < first < last}
+    return any(name_matcher(base)(name) for base in possible_bases(name) if os.path.join(directory, base) in present)
 
 
 def _inode(path: str) -> tuple[int, int] | None:

@@ -12,7 +12,8 @@ from logstreamer.apis.shareable import ReturnCode
 from logstreamer.engines.channel import Channel
 from logstreamer.engines.pump import Pump
 from logstreamer.sender import Lane, Sender
-from logstreamer.tail.wakeup import Wakeup, Watch
+from logstreamer.tail.wakeup import Wakeup
+from logstreamer.tail.watching import Watching
 
 logger = logging.getLogger(__name__)
 
@@ -33,11 +34,10 @@ class Following:
         self.sender = sender
         self.future: Future[Result] = Future()
         self._pump = pump
-        self._wakeup = wakeup
         self._optional = optional
         self._on_over = on_over
         self._channels: dict[Lane, Channel] = {}
-        self._watches: dict[str, Watch] = {}
+        self._watching = Watching(sender.follower, wakeup, self.wake)
 
     def start(self, lanes: dict[Lane, Channel]) -> None:
         """Look at the file and begin to send it."""
@@ -89,25 +89,14 @@ class Following:
         self._pump.guard(self, self._step)
 
     def _step(self) -> None:
-        self.sender.poll(self._pump.now())
-        self._watch_directories()
-        for lane, channel in self._channels.items():
-            channel.touch(lane)
+        if self.sender.poll(self._pump.now()):
+            self._watching.update()
+            for lane, channel in self._channels.items():
+                channel.touch(lane)
         self._pump.set_alarm(self)
 
-    def _watch_directories(self) -> None:
-        wanted = self.sender.follower.directories()
-        if wanted == self._watches.keys():
-            return
-        for gone in self._watches.keys() - wanted:
-            self._watches.pop(gone).close()
-        for new in wanted - self._watches.keys():
-            self._watches[new] = self._wakeup.watch(new, self.wake, self.sender.follower.concerns)
-
     def _finish(self) -> None:
-        for watch in self._watches.values():
-            watch.close()
-        self._watches.clear()
+        self._watching.close()
         self._pump.drop_alarm(self)
         self.sender.close()
         self._on_over(self)

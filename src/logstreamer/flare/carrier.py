@@ -16,7 +16,8 @@ from logstreamer.protocol.codec import decode, encode
 from logstreamer.protocol.frames import Frame
 from logstreamer.protocol.sender import SenderProtocol, SenderState
 from logstreamer.sender import FollowSpec, Lane, Sender
-from logstreamer.tail import Watch, create_wakeup
+from logstreamer.tail import create_wakeup
+from logstreamer.tail.watching import Watching
 
 logger = logging.getLogger(__name__)
 
@@ -65,7 +66,7 @@ class Carrier:
         self._sender = Sender(spec, abort_signal, now)
         self.lane: Lane = self._sender.add_lane(target, protocol, lambda lane: None)
         self._wakeup = create_wakeup()
-        self._watches: dict[str, Watch] = {}
+        self._watching = Watching(self._sender.follower, self._wakeup, self._sender.wake)
         self._pace = Pace(now)
         self._contacted = False  # the target has answered, some time
         self._is_first = True
@@ -94,8 +95,7 @@ class Carrier:
         """Let go of the file."""
         if self._end is not None:
             self._end.over()
-        for watch in self._watches.values():
-            watch.close()
+        self._watching.close()
         self._wakeup.close()
         self._sender.close()
 
@@ -166,7 +166,8 @@ class Carrier:
         return message
 
     def _sleep(self, now: float) -> None:
-        self._watch_directories()
+        self._watching.update()
+        self._wakeup.refresh()
         times = [now + (ENDING_POLL if self._is_ending else STOP_POLL), self._sender.get_timer(), self.lane.get_timer()]
         if self._must_wait(now):
             times.append(self._pace.next_at)
@@ -174,14 +175,6 @@ class Carrier:
         self._wakeup.wait(max(0.0, due - now))
         if self._must_wait(self._clock()):  # news of the file change nothing before that
             time.sleep(max(0.0, min(self._pace.next_at - self._clock(), STOP_POLL)))
-
-    def _watch_directories(self) -> None:
-        wanted = self._sender.follower.directories()
-        for gone in self._watches.keys() - wanted:
-            self._watches.pop(gone).close()
-        for new in wanted - self._watches.keys():
-            self._watches[new] = self._wakeup.watch(new, self._sender.wake, self._sender.follower.concerns)
-        self._wakeup.refresh()
 
     # -- in
 

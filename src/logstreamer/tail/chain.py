@@ -47,6 +47,17 @@ class SourceChain:
         """The oldest source still open of those that the path named since it is followed."""
         return self._origin or next((source for source in self.sources if not source.prior), None)
 
+    @property
+    def only_settled(self) -> Source | None:
+        """The one source there is, where a stat of the path shows all that can happen to it; else None."""
+        newest = self.newest
+        return newest if newest is not None and len(self.sources) == 1 and newest.is_settled else None
+
+    @property
+    def all_placed(self) -> bool:
+        """Whether no cursor waits for its place."""
+        return all(cursor.source is not None for cursor in self.cursors)
+
     def append(self, source: Source, now: float) -> None:
         """The path names *source* now, or did so after the newest."""
         if self.newest is not None:

@@ -70,11 +70,16 @@ class Follower:
         self._try_place(cursor, now)
         return cursor
 
-    def poll(self, now: float) -> None:
-        """Look at the file system. Never raises OSError: what cannot be seen is in `trouble` and stays as it was."""
+    def poll(self, now: float) -> bool:
+        """Look at the file system; False: nothing has changed, no cursor finds what it did not find before.
+
+        Never raises OSError: what cannot be seen is in `trouble` and stays as it was.
+        """
         if self._closed:
-            return
+            return False
         self._next_look = now + self.poll_interval
+        if self._is_still():
+            return False
         try:
             self._look(now)
         except OSError as error:
@@ -87,6 +92,18 @@ class Follower:
                 self._try_place(cursor, now)
         self._report(self._failure)
         self._failure = None
+        return True
+
+    def _is_still(self) -> bool:
+        """Whether one stat shows that all is as it was: most looks at most files, so it has to be cheap."""
+        source = self._chain.only_settled
+        if source is None or self.trouble is not None or not self.exists or not self._chain.all_placed:
+            return False
+        try:
+            st = os.stat(self.path)
+        except OSError:
+            return False
+        return source.is_still(st)
 
     def wake(self) -> None:
         """Something happened in the directory: `get_timer` is due at once."""
@@ -96,13 +113,13 @@ class Follower:
         """When `poll` should be called next, in monotonic seconds (in the past: now); None once closed."""
         return None if self._closed else self._next_look
 
-    def directories(self) -> set[str]:
+    def directories(self) -> frozenset[str]:
         """The directories to watch: that of the path, and that of the file it links to."""
         return self._past.directories
 
-    def concerns(self, name: str) -> bool:
-        """Whether a file of this base name, in one of `directories`, has to do with us; for Wakeup.watch."""
-        return self._past.concerns(name)
+    def bases(self) -> frozenset[str]:
+        """What our files are called in `directories`, before rotation; for Wakeup.watch."""
+        return self._past.bases
 
     def close(self) -> None:
         """Close every source and cursor. Idempotent."""

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from logstreamer.tail.content import UNPACKERS, Content, Look, open_content
 from logstreamer.tail.identity import FileId, Trail, same_text
-from logstreamer.tail.siblings import Sibling, list_siblings, name_matcher
+from logstreamer.tail.siblings import Sibling, list_siblings
 from logstreamer.tail.source import Source
 
 _EVIDENCE = 4096
@@ -51,6 +51,8 @@ class Past:
         self._known: dict[FileId, tuple[int, int]] | None = None
         self._stamps: list[int] = []
         self._finished: deque[Finished] = deque(maxlen=32)
+        self._watched_of: list[str] | None = None
+        self._both: tuple[frozenset[str], frozenset[str]] = (frozenset(), frozenset())
 
     @property
     def ready(self) -> bool:
@@ -58,24 +60,27 @@ class Past:
         return self._known is not None
 
     @property
-    def directories(self) -> set[str]:
+    def directories(self) -> frozenset[str]:
         """Where the path, and the file it links to, stood at the last `remember`."""
-        return {os.path.dirname(place) for place in (self.path, *self._places)}
+        return self._watched()[0]
 
-    def concerns(self, name: str) -> bool:
-        """Whether a base name is that of the path, of the file it links to, or one that rotation derives from them."""
-        for place in (self.path, *self._places):
-            base = os.path.basename(place)
-            if name == base or name_matcher(base)(name):
-                return True
-        return False
+    @property
+    def bases(self) -> frozenset[str]:
+        """Base names of the path and of the file it links to."""
+        return self._watched()[1]
+
+    def _watched(self) -> tuple[frozenset[str], frozenset[str]]:
+        if self._watched_of is not self._places:
+            self._watched_of = self._places
+            split = [os.path.split(place) for place in (self.path, *self._places)]
+            self._both = frozenset(directory for directory, _ in split), frozenset(base for _, base in split)
+        return self._both
 
     def list_all(self) -> list[Sibling]:
         """All rotated files, the oldest first; raises OSError when they cannot be listed."""
         found: dict[FileId, Sibling] = {}
         for place in self._places or _places_of(self.path):
-            directory, base = os.path.split(place)
-            for sibling in list_siblings(directory, name_matcher(base), os.path.splitext(base)[0]):
+            for sibling in list_siblings(*os.path.split(place)):
                 found.setdefault(sibling.id, sibling)  # two places may be one directory
         return sorted(found.values(), key=lambda sibling: sibling.age)
 

@@ -45,7 +45,7 @@ class Sibling:
         return (self.mtime_ns, self.rank)
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=4096)
 def name_matcher(base: str) -> Callable[[str], re.Match[str] | None]:
     """A test for names that rotation derives from *base*.
 
@@ -61,6 +61,14 @@ def name_matcher(base: str) -> Callable[[str], re.Match[str] | None]:
     return re.compile("|".join(forms)).fullmatch
 
 
+@lru_cache(maxsize=4096)
+def possible_bases(name: str) -> frozenset[str]:
+    """Every name that rotation may have made *name* from, itself left out: *name* with a middle part or its end cut."""
+    cuts = [index for index, char in enumerate(name) if char in ".-_"]
+    heads = {name[:cut] for cut in cuts if cut > 0}
+    return frozenset(heads | {name[:first] + name[last:] for first in cuts for last in cuts if 0 < first < last})
+
+
 def _rank(match: re.Match[str]) -> tuple[int, ...]:
     groups = match.groupdict()
     number = groups.get("number") or groups.get("inner_number")
@@ -70,32 +78,33 @@ def _rank(match: re.Match[str]) -> tuple[int, ...]:
     return tuple(int(digits) for digits in _DIGITS.findall(date)) if date else (0,)
 
 
-def list_siblings(directory: str, matches: Callable[[str], re.Match[str] | None], prefix: str) -> list[Sibling]:
-    """Every rotated file in *directory*, the oldest first; compressed ones only where the plain one is gone.
+def list_siblings(directory: str, base: str) -> list[Sibling]:
+    """Every file in *directory* that rotation derives from *base*, the oldest first.
 
-    *prefix* begins every name that can match, to pass over the others cheaply. Raises OSError when the directory
-    cannot be listed for now. One that is not there, or that may be entered but not read, shows no files.
+    Compressed ones only where the plain one is gone. Raises OSError when the directory cannot be listed for now. One
+    that is not there, or that may be entered but not read, shows no files.
     """
-    found, before = _list_once(directory, matches, prefix), None
+    found, before = _list_once(directory, base), None
     # A listing taken while files are renamed can miss one of them; two that agree were not.
     for _ in range(_MOST_LISTINGS):
         if (names := {name: sibling.id for name, sibling in found.items()}) == before:
             break
-        found, before = _list_once(directory, matches, prefix), names
+        found, before = _list_once(directory, base), names
     # While a compressor works both exist, and only the plain one is whole.
     whole = [s for name, s in found.items() if not s.packed or name.removesuffix(s.packed) not in found]
     return sorted(whole, key=lambda sibling: sibling.age)
 
 
-def _list_once(directory: str, matches: Callable[[str], re.Match[str] | None], prefix: str) -> dict[str, Sibling]:
+def _list_once(directory: str, base: str) -> dict[str, Sibling]:
+    prefix = os.path.splitext(base)[0]  # begins every name that can match
     found: dict[str, Sibling] = {}
     try:
-        with os.scandir(directory) as entries:
-            for entry in entries:
-                match = matches(entry.name) if entry.name.startswith(prefix) else None
-                sibling = _examine(entry.path, match) if match else None
-                if sibling is not None:
-                    found[entry.name] = sibling
+        # Names only, and the pattern for few of them: each of a thousand followers in one directory lists it all.
+        for name in [name for name in os.listdir(directory) if name.startswith(prefix)]:
+            match = name_matcher(base)(name) if name != base else None
+            sibling = _examine(os.path.join(directory, name), match) if match else None
+            if sibling is not None:
+                found[name] = sibling
     except (FileNotFoundError, NotADirectoryError, PermissionError):
         return {}
     return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from enum import Enum
 
@@ -113,6 +114,21 @@ class Source:
         assert self.content is not None
         size = self.content.look().size
         return (size >= self.look.size > 0 or size == self.look.size) and self.trail.intact(self.content.read)
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether size and mtime show every further write: the path names it, it may grow, and has no holes."""
+        return self._settled and self.left_at is None and self.end is None and not self.look.sparse
+
+    def is_still(self, st: os.stat_result) -> bool:
+        """Whether *st*, just taken of the path, is of this file as it was at the last look."""
+        look = self.look
+        return (
+            self.content is not None
+            and (st.st_dev, st.st_ino) == self.content.id
+            and st.st_size == look.size
+            and st.st_mtime_ns == look.mtime_ns
+        )
 
     def _remember(self, content: Content) -> None:
         """How the text begins, and how it ends now: logs may begin alike for longer than any head."""

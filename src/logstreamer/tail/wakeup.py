@@ -12,13 +12,14 @@ import os
 import select
 import struct
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import Protocol
+
+from logstreamer.tail.siblings import name_matcher, possible_bases
 
 logger = logging.getLogger(__name__)
 
 Notify = Callable[[], None]
-NameTest = Callable[[str], bool]
 
 _MODIFY, _MOVED_FROM, _MOVED_TO, _CREATE, _DELETE = 0x2, 0x40, 0x80, 0x100, 0x200
 _ATTRIB, _DELETE_SELF, _MOVE_SELF = 0x4, 0x400, 0x800
@@ -41,8 +42,11 @@ class Watch(Protocol):
 class Wakeup(Protocol):
     """Tells any number of followers that their directories changed. Not thread-safe."""
 
-    def watch(self, directory: str, notify: Notify, names: NameTest | None = None) -> Watch:
-        """Call *notify* from `drain` after something happened to a file in *directory* whose name passes *names*.
+    def watch(self, directory: str, notify: Notify, bases: Collection[str] | None = None) -> Watch:
+        """Call *notify* from `drain` after something happened to a file in *directory*.
+
+        Args:
+            bases: only to a file of one of these names, or of a name that rotation derives from them; None: to any.
 
         Never raises for the directory's sake: one that is missing or cannot be watched is tried again by `refresh`.
         """
@@ -66,8 +70,8 @@ class Wakeup(Protocol):
 class PollingWakeup:
     """Where nothing can be watched (no inotify, no watches left): followers just poll."""
 
-    def watch(self, directory: str, notify: Notify, names: NameTest | None = None) -> Watch:
-        return _Interest(notify, names, lambda interest: None)
+    def watch(self, directory: str, notify: Notify, bases: Collection[str] | None = None) -> Watch:
+        return _Interest(notify, bases, lambda interest: None)
 
     def refresh(self) -> None:
         pass
@@ -86,26 +90,57 @@ class PollingWakeup:
 
 
 class _Interest:
-    def __init__(self, notify: Notify, names: NameTest | None, forget: Callable[[_Interest], None]) -> None:
+    def __init__(self, notify: Notify, bases: Collection[str] | None, forget: Callable[[_Interest], None]) -> None:
         self.notify = notify
-        self.names = names
+        self.bases = bases
         self._forget = forget
-
-    def wants(self, name: str) -> bool:
-        return not name or self.names is None or self.names(name)
 
     def close(self) -> None:
         self._forget(self)
 
 
 class _Directory:
-    """A directory with those interested in it; wd None while it is not watched."""
+    """A directory with those interested in it; wd None while it is not watched.
+
+    They are found by name: asking each of a thousand followers about each event costs more than all else.
+    """
 
     def __init__(self, path: str) -> None:
         self.path = path
         self.wd: int | None = None
         self.identity: tuple[int, int] | None = None
-        self.interests: list[_Interest] = []
+        self.interests: dict[_Interest, None] = {}  # in the order they came
+        self._in_all: dict[_Interest, None] = {}
+        self._by_base: dict[str, dict[_Interest, None]] = {}
+
+    def add(self, interest: _Interest) -> None:
+        self.interests[interest] = None
+        for bucket in self._buckets(interest):
+            bucket[interest] = None
+
+    def remove(self, interest: _Interest) -> None:
+        del self.interests[interest]
+        for bucket in self._buckets(interest):
+            del bucket[interest]
+        for base in interest.bases or ():
+            if not self._by_base[base]:
+                del self._by_base[base]
+
+    def _buckets(self, interest: _Interest) -> list[dict[_Interest, None]]:
+        if interest.bases is None:
+            return [self._in_all]
+        return [self._by_base.setdefault(base, {}) for base in interest.bases]
+
+    def concerned(self, name: str) -> Iterator[_Interest]:
+        """Those who want to know of *name*, "" being the directory itself; some of them twice."""
+        if not name:
+            yield from self.interests
+            return
+        yield from self._in_all
+        yield from self._by_base.get(name, ())
+        for base in possible_bases(name):
+            if base in self._by_base and name_matcher(base)(name):
+                yield from self._by_base[base]
 
 
 class InotifyWakeup:
@@ -121,13 +156,13 @@ class InotifyWakeup:
         self._by_wd: dict[int, list[_Directory]] = {}
         self._blind: str | None = None
 
-    def watch(self, directory: str, notify: Notify, names: NameTest | None = None) -> Watch:
+    def watch(self, directory: str, notify: Notify, bases: Collection[str] | None = None) -> Watch:
         known = self._directories.get(directory)
         if known is None:
             known = self._directories[directory] = _Directory(directory)
             self._add(known)
-        interest = _Interest(notify, names, lambda interest: self._forget(directory, interest))
-        known.interests.append(interest)
+        interest = _Interest(notify, bases, lambda interest: self._forget(directory, interest))
+        known.add(interest)
         return interest
 
     def refresh(self) -> None:
@@ -192,7 +227,7 @@ class InotifyWakeup:
         directory = self._directories.get(path)
         if directory is None or interest not in directory.interests:
             return
-        directory.interests.remove(interest)
+        directory.remove(interest)
         if not directory.interests:
             self._drop(directory)
             del self._directories[path]
@@ -216,7 +251,7 @@ class InotifyWakeup:
 
     def _take(self, wd: int, mask: int, name: str, due: dict[int, _Interest]) -> None:
         for directory in list(self._by_wd.get(wd, ())):
-            due.update((id(interest), interest) for interest in directory.interests if interest.wants(name))
+            due.update((id(interest), interest) for interest in directory.concerned(name))
             if mask & _LOST:
                 self._drop(directory)
 
