@@ -8,12 +8,14 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Protocol, TypeVar
 
+from logstreamer import attempts
 from logstreamer.apis.shareable import ReturnCode
-from logstreamer.errors import EngineError, LogStreamerError, NameRefused, RemoteProtocolError, StoreError
+from logstreamer.attempts import Work
+from logstreamer.errors import LogStreamerError, NameRefused, RemoteProtocolError, StoreError
 from logstreamer.protocol.codec import ENCODINGS
-from logstreamer.protocol.frames import Abort, Data, Eof, Frame, Heartbeat, Open, Reject, Reply, Segment
+from logstreamer.protocol.frames import Abort, Accept, Ack, Data, Eof, Frame, Heartbeat, Open, Reject, Reply
 from logstreamer.protocol.receiver import ReceiverProtocol, ReceiverState
-from logstreamer.sinks import GO_ON, Begun, NotReady, Sink, Verdict
+from logstreamer.sinks import Begun, NotReady, Sink, Verdict
 
 logger = logging.getLogger(__name__)
 
@@ -23,8 +25,10 @@ RETRY_SECONDS = 1.0
 ABANDONED_SECONDS = 60.0
 """How long an object stream without an idle clock waits for a lost sender: its consumer is finalized in any case."""
 
+ACK_SECONDS = 0.01
+"""How soon after an ack the next one goes, unless a quarter of the window waits for it."""
+
 Result = TypeVar("Result")
-Work = Data | Segment | Heartbeat | Eof | Abort
 
 
 class Runner(Protocol):
@@ -35,9 +39,14 @@ class Runner(Protocol):
 
 
 class Outlet(Protocol):
-    """One connection, seen from the streams that answer on it."""
+    """One connection, seen from the streams that answer on it.
+
+    Attributes:
+        is_patient: an ack may wait a moment for the next one; False where the sender sends nothing before it.
+    """
 
     site: str
+    is_patient: bool
 
     def ready(self, stream: int, source: FrameSource) -> None:
         """*source* may have frames for *stream*: ask its `next_frame` when there is room."""
@@ -115,6 +124,8 @@ class Inbound:
         self._jobs: deque[Work] = deque()
         self.busy_since: float | None = None  # the sink works on something on a worker
         self._retry_at: float | None = None
+        self._acked = (0, float("-inf"))  # what was acknowledged last, and when
+        self._ack_at: float | None = None  # when the ack that waits has to go
         self._lost_at: float | None = None  # when the last connection went
         self._reason = ""
         self._last_words: Callable[[], None] | None = None
@@ -154,7 +165,7 @@ class Inbound:
     def detach(self, outlet: Outlet) -> None:
         """A connection is gone."""
         if self.outlet is outlet:
-            self.outlet = self._opening = None
+            self.outlet = self._opening = self._ack_at = None
             self._lost_at = self._clock()
             if self.protocol is not None:
                 self.protocol.detach()
@@ -193,16 +204,35 @@ class Inbound:
         if self._rejection is not None:
             rejection, self._rejection = self._rejection, None
             return rejection
-        return self.protocol.next_frame() if self.protocol is not None else None
+        frame = self.protocol.next_frame() if self.protocol is not None else None
+        if isinstance(frame, Ack | Accept):
+            self._acked, self._ack_at = (frame.offset, now), None
+        return frame
 
     def fail(self, error: Exception) -> None:
         """A step raised *error*."""
         self.end(ReturnCode.EXECUTION_EXCEPTION, f"{type(error).__name__}: {error}")
 
     def _flush(self) -> None:
-        if self.outlet is not None:
+        if self.outlet is None:
+            self._ack_at = None
+        elif self.protocol is not None and self._ack_can_wait(self.protocol):
+            self._ack_at = self._acked[1] + ACK_SECONDS if self.protocol.owes_ack else None
+        else:
             self.outlet.ready(self.stream, self)
         self._on_change(self)
+
+    def _ack_can_wait(self, protocol: ReceiverProtocol) -> bool:
+        """Whether there is nothing to say but an ack that joins a later one: each costs both sides a wake-up."""
+        offset, when = self._acked
+        return (
+            self._rejection is None
+            and self.outlet is not None
+            and self.outlet.is_patient
+            and protocol.may_wait
+            and protocol.durable - offset < self._window // 4
+            and self._clock() < when + ACK_SECONDS
+        )
 
     # -- work for the sink
 
@@ -212,7 +242,7 @@ class Inbound:
             if self._sink.blocking:
                 self._submit()
             else:
-                self._take(_attempt_all(self._sink, [self._jobs.popleft()], self._run_start()))
+                self._take(attempts.attempt_all(self._sink, [self._jobs.popleft()], self._run_start()))
         if self._opening is not None and self.busy_since is None and not self._jobs and self.rc is None:
             self._begin(self._opening)
         self._flush()
@@ -223,7 +253,9 @@ class Inbound:
         self.busy_since = self._clock()
         if self.protocol is not None:
             self.protocol.busy()
-        self._runner.submit(lambda: _attempt_all(self._sink, jobs, run_start), lambda done: self._worked(jobs, done))
+        self._runner.submit(
+            lambda: attempts.attempt_all(self._sink, jobs, run_start), lambda done: self._worked(jobs, done)
+        )
 
     def _worked(self, jobs: list[Work], done: Sequence[tuple[Work, Verdict | Exception]]) -> None:
         self.busy_since = None
@@ -294,10 +326,10 @@ class Inbound:
             self._attach(frame)
             return
         if not self._sink.blocking:
-            self._begun(frame, _begin(self._sink, frame))
+            self._begun(frame, attempts.begin(self._sink, frame))
             return
         self.busy_since = self._clock()
-        self._runner.submit(lambda: _begin(self._sink, frame), lambda begun: self._begun(frame, begun))
+        self._runner.submit(lambda: attempts.begin(self._sink, frame), lambda begun: self._begun(frame, begun))
 
     def _begun(self, frame: Open, begun: Begun | Exception) -> None:
         self.busy_since = None
@@ -359,10 +391,12 @@ class Inbound:
     def _end_sink(self) -> None:
         rc, reason = self.rc or ReturnCode.ERROR, self._reason
         if not self._sink.blocking:
-            self._sink_ended(rc, reason, _end(self._sink, rc, reason))
+            self._sink_ended(rc, reason, attempts.end(self._sink, rc, reason))
             return
         self.busy_since = self._clock()
-        self._runner.submit(lambda: _end(self._sink, rc, reason), lambda error: self._sink_ended(rc, reason, error))
+        self._runner.submit(
+            lambda: attempts.end(self._sink, rc, reason), lambda error: self._sink_ended(rc, reason, error)
+        )
 
     def _sink_ended(self, rc: str, reason: str, error: Exception | None) -> None:
         if error is not None:
@@ -378,6 +412,10 @@ class Inbound:
 
     def get_timer(self) -> float | None:
         """When `handle_timer` wants to be called, or None."""
+        when = self._run_timer()
+        return when if self._ack_at is None or (when is not None and when < self._ack_at) else self._ack_at
+
+    def _run_timer(self) -> float | None:
         if self.rc is None and self._retry_at is not None:
             return self._retry_at
         if self.rc is not None or self.protocol is None or self.busy_since is not None:
@@ -387,11 +425,15 @@ class Inbound:
         return self.protocol.get_timer()
 
     def handle_timer(self, now: float) -> None:
-        """Try a stalled write again; end the run of a sender that has been silent for too long."""
+        """Send an ack that waited; try a stalled write again; end the run of a sender that has been silent too long."""
+        if self._ack_at is not None and now >= self._ack_at:
+            self._ack_at = None
+            if self.outlet is not None:
+                self.outlet.ready(self.stream, self)
         if self._retry_at is not None and now >= self._retry_at:
             self._retry_at = None
             self._work()
-        elif self._retry_at is None and (when := self.get_timer()) is not None and now >= when:
+        elif self._retry_at is None and (when := self._run_timer()) is not None and now >= when:
             assert self.protocol is not None
             silence = f"nothing heard for {self.protocol.idle_timeout or ABANDONED_SECONDS:g} s"
             logger.warning("stream %s of %s: %s, closing it", self.key.name, self.site, silence)
@@ -417,55 +459,3 @@ class Farewell:
 
     def fail(self, error: Exception) -> None:
         """There is nobody left to be told."""
-
-
-def _attempt(sink: Sink, job: Work, run_start: int) -> Verdict | Exception:
-    """Give *job* to *sink*; what it raises is a result here, because it may have to cross threads."""
-    try:
-        match job:
-            case Data():
-                return sink.data(job)
-            case Segment():
-                return sink.segment(job)
-            case Heartbeat():
-                return sink.heartbeat(job)
-            case Eof():
-                return sink.eof(job, run_start)
-        return GO_ON
-    except BaseException as error:  # noqa: BLE001 - the user's code, or the disk: judged by `_take`
-        return _as_exception(error)
-
-
-def _attempt_all(sink: Sink, jobs: list[Work], run_start: int) -> list[tuple[Work, Verdict | Exception]]:
-    """Give *jobs* to *sink* up to the first that it does not simply take."""
-    done: list[tuple[Work, Verdict | Exception]] = []
-    for job in jobs:
-        outcome = _attempt(sink, job, run_start)
-        done.append((job, outcome))
-        if isinstance(outcome, Exception) or outcome.rc is not None or outcome.again:
-            break
-    try:
-        sink.commit()
-    except StoreError as error:
-        return [(jobs[0], EngineError(f"what was written may not be on the disk: {error}"))]
-    return done
-
-
-def _begin(sink: Sink, frame: Open) -> Begun | Exception:
-    try:
-        return sink.begin(frame)
-    except BaseException as error:  # noqa: BLE001 - the user's factory, or the disk: the sender is told
-        return _as_exception(error)
-
-
-def _end(sink: Sink, rc: str, reason: str) -> Exception | None:
-    try:
-        sink.end(rc, reason)
-    except BaseException as error:  # noqa: BLE001 - the disk: the run is over all the same
-        return _as_exception(error)
-    return None
-
-
-def _as_exception(error: BaseException) -> Exception:
-    """What a callback raised; its sys.exit() must end its stream, not the worker that the stream waits for."""
-    return error if isinstance(error, Exception) else EngineError(f"{type(error).__name__}: {error}")

@@ -162,6 +162,13 @@ class Lane:
         return self.protocol.encoding
 
     @property
+    def may_send(self) -> bool:
+        """False: `next_frame` would find nothing now."""
+        if self._drain is not None or self._cursor is None or self.protocol.has_frames:
+            return True
+        return not self._cursor.is_at_end
+
+    @property
     def state(self) -> LaneState:
         """Where this target is."""
         match self.protocol.state:

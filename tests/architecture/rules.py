@@ -18,6 +18,7 @@ TIERS = (
     {"sink_table", "store_sink"},
     {"receiver", "sender"},
     {"inbound"},
+    {"attempts"},
     {"sinks"},
     {"drain", "objects", "trace"},
     {"protocol", "tail", "store", "lines"},

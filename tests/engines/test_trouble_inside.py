@@ -153,6 +153,7 @@ class Desk:
 
     class Outlet:
         site = "site-1"
+        is_patient = False
 
         def __init__(self):
             self.ready_sources = []

@@ -13,7 +13,7 @@ from logstreamer.engines.outbox import Outbox
 from logstreamer.engines.pump import Pump
 from logstreamer.errors import RemoteProtocolError
 from logstreamer.protocol.codec import decode
-from logstreamer.protocol.frames import Frame
+from logstreamer.protocol.frames import Ack, Frame
 
 logger = logging.getLogger(__name__)
 
@@ -23,6 +23,8 @@ class Session(Protocol):
 
     @property
     def encoding(self) -> str: ...
+    @property
+    def may_send(self) -> bool: ...
     def attach(self, now: float) -> None: ...
     def detach(self) -> None: ...
     def receive(self, frame: Frame, now: float) -> None: ...
@@ -138,7 +140,9 @@ class Channel:
         except Exception as error:  # one stream's trouble; the others on this connection go on
             logger.error("a stream to %s failed inside the engine", self.target, exc_info=error)
             timed.fail(error)
-        self.touch(timed.session)
+        # An ack makes no timer earlier, and most of them find that all has been sent.
+        if timed.session.may_send or not isinstance(frame, Ack):
+            self.touch(timed.session)
 
 
 class _TimedSession:

@@ -15,6 +15,8 @@ class Inlet:
         site: who the connection proved to be.
     """
 
+    is_patient = True
+
     def __init__(self, site: str, receiver: Receiver, outbox: Outbox) -> None:
         self.site = site
         self.outbox = outbox

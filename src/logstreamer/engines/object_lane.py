@@ -44,6 +44,11 @@ class ObjectLane:
         """How payloads are encoded on the wire."""
         return self.protocol.encoding
 
+    @property
+    def may_send(self) -> bool:
+        """Always asked: messages are few."""
+        return True
+
     def send(self, message: bytes) -> Future[Shareable]:
         """Send *message*; the future gets its reply, or one that says why there is none."""
         future: Future[Shareable] = Future()

@@ -139,6 +139,8 @@ class Link:
         stream_ctx: the stream's context, from the peer.
     """
 
+    is_patient = False
+
     def __init__(self, hub: Hub, site: str, job: str, channel: str, topic: str, stream_ctx: dict[str, Any]) -> None:
         self.site = site
         self.heard_at = time.monotonic()

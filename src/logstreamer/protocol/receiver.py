@@ -76,6 +76,7 @@ class ReceiverProtocol:
         self._busy = False
         self._out: deque[Frame] = deque()
         self._ack_due = False
+        self._is_asked = False  # the sender waits for the ack that is due
         self._end: int | None = None
 
     # -- the connection
@@ -135,7 +136,7 @@ class ReceiverProtocol:
         if frame.offset > self.received:
             raise RemoteProtocolError(f"data at {frame.offset}, but nothing between {self.received} and there")
         if frame.end <= self.received:
-            self._ack_due = True
+            self._ack_due = self._is_asked = True
             return None
         if self._end is not None:
             raise RemoteProtocolError(f"data up to {frame.end} after the end at {self._end}")
@@ -164,7 +165,7 @@ class ReceiverProtocol:
         if frame.sent > self.received:
             raise RemoteProtocolError(f"{frame.sent} bytes were sent, {self.received} arrived")
         self._check_segments(frame)
-        self._ack_due = True
+        self._ack_due = self._is_asked = True
         return frame
 
     def _check_segments(self, frame: Heartbeat | Eof) -> None:
@@ -176,7 +177,7 @@ class ReceiverProtocol:
             raise RemoteProtocolError(f"end at {frame.offset}, but {self.received} bytes arrived")
         self._check_segments(frame)
         if self._end is not None:
-            self._ack_due = True
+            self._ack_due = self._is_asked = True
             return None
         self._end = frame.offset
         self.state = ReceiverState.ENDING
@@ -230,9 +231,19 @@ class ReceiverProtocol:
         if self._out:
             return self._out.popleft()
         if self._ack_due and self.state in (ReceiverState.STREAMING, ReceiverState.ENDING):
-            self._ack_due = False
+            self._ack_due = self._is_asked = False
             return Ack(self.durable)
         return None
+
+    @property
+    def owes_ack(self) -> bool:
+        """Whether more is durable than the sender was told."""
+        return self._ack_due
+
+    @property
+    def may_wait(self) -> bool:
+        """Whether nothing is to be said now but, at most, an ack that nobody asked for: a later one will do."""
+        return self.state is ReceiverState.STREAMING and not self._out and not self._is_asked
 
     # -- time
 

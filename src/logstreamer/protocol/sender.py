@@ -321,6 +321,11 @@ class SenderProtocol:
         """Bytes that `send_data` takes now; 0 when nothing may be sent."""
         return self.window.room if self.state is SenderState.STREAMING else 0
 
+    @property
+    def has_frames(self) -> bool:
+        """Whether frames wait for the connection."""
+        return bool(self._out)
+
     def send_segment(self, source: str, source_offset: int, reason: Reason, lost: int | None, detail: str) -> None:
         """The bytes that follow come from *source*, see `Segment`."""
         self._check_streaming("a segment")

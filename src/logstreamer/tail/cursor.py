@@ -68,6 +68,12 @@ class Cursor:
             position = source.start if source else 0
         return total
 
+    @property
+    def is_at_end(self) -> bool:
+        """Whether `read` would find nothing until the next look at the file."""
+        source = self.source
+        return source is not None and not self._urgent and source.end is None and self.position >= source.readable
+
     def read(self, limit: int, now: float) -> SegmentStart | bytes | None:
         """What comes next: where a segment begins, 1 to *limit* bytes of it, or None when there is nothing now.
 
