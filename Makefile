@@ -53,7 +53,7 @@ fmt: setup ## format the code
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: setup bench-setup ## this, NVFlare and tail | socat side by side; writes docs/benchmarks.md
+bench: setup bench-setup ## this and its peers side by side, every budget, about 20 minutes; writes docs/benchmarks.md
 	$(BIN)/python -m benchmarks --flare-python $(BENCH_VENV)/bin/python --report docs/benchmarks.md
 
 bench-quick: setup bench-setup ## the short form, under three minutes, printed only

@@ -6,28 +6,20 @@
 from __future__ import annotations
 
 import argparse
-import os
 import re
 import socket
 import subprocess
 import sys
-import tempfile
 import threading
-import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from websockets.sync.server import ServerConnection, serve
 
+from benchmarks.stage import MIB, Peaks, Watched, stage, write_backlog
 from logstreamer.protocol.codec import decode, encode
 from logstreamer.protocol.frames import Accept, Open
-
-TOKEN = "bounds"
-MIB = 1 << 20
-PATIENCE = 300.0
-BLOCK = b"".join(b"%010d step loss=0.123456 a line of a log\n" % number for number in range(20_000))
 
 WRITER = """
 import sys
@@ -36,15 +28,6 @@ with open(sys.argv[1], "ab", buffering=0) as file:
     while True:
         file.write(line)
 """
-
-
-@dataclass(frozen=True, slots=True)
-class Peaks:
-    """The most a process took while it was watched: bytes of memory (VmHWM), threads, descriptors."""
-
-    memory: int
-    threads: int
-    descriptors: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,118 +42,6 @@ class Row:
     last_words: str
 
 
-class Watched:
-    """A `logstreamer` process, looked at until it ends."""
-
-    def __init__(self, argv: Sequence[str], directory: Path) -> None:
-        environment = {name: text for name, text in os.environ.items() if not name.startswith("LOGSTREAMER_")}
-        environment |= {"LOGSTREAMER_TOKEN": TOKEN, "PYTHONUNBUFFERED": "1"}
-        self._said = (directory / f"{argv[0]}.{time.monotonic_ns()}.said").open("w+b")
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "logstreamer", *argv],
-            cwd=directory,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=self._said,
-            stderr=self._said,
-        )
-        self.peaks = Peaks(0, 0, 0)
-
-    def look(self) -> None:
-        """Take what it uses now into the peaks."""
-        with suppress(OSError):
-            status = Path(f"/proc/{self.process.pid}/status").read_text()
-            memory, threads = re.search(r"VmHWM:\s+(\d+)", status), re.search(r"Threads:\s+(\d+)", status)
-            if memory and threads:
-                descriptors = len(os.listdir(f"/proc/{self.process.pid}/fd"))
-                self.peaks = Peaks(
-                    max(self.peaks.memory, int(memory[1]) * 1024),
-                    max(self.peaks.threads, int(threads[1])),
-                    max(self.peaks.descriptors, descriptors),
-                )
-
-    def said(self) -> str:
-        """All that it printed."""
-        self._said.seek(0)
-        return self._said.read().decode(errors="replace")
-
-    def stop(self) -> tuple[float, int]:
-        """SIGTERM; seconds until it ended, and its exit code."""
-        began = time.monotonic()
-        self.process.terminate()
-        while self.process.poll() is None:
-            self.look()
-            time.sleep(0.02)
-            assert time.monotonic() - began < PATIENCE, "it does not stop"
-        return time.monotonic() - began, self.process.returncode
-
-    def close(self) -> None:
-        """Whatever it is doing."""
-        if self.process.poll() is None:
-            self.process.kill()
-            self.process.wait()
-        self._said.close()
-
-
-class Bench:
-    """Processes of one load, in one directory; all of them end with it."""
-
-    def __init__(self, directory: Path) -> None:
-        self.directory = directory
-        self.processes: list[Watched] = []
-
-    def start(self, *argv: str) -> Watched:
-        """`logstreamer` with *argv*."""
-        self.processes.append(Watched(argv, self.directory))
-        return self.processes[-1]
-
-    def receiver(self) -> tuple[Watched, str]:
-        """One that is ready, and its URL."""
-        receiver = self.start("serve", "--listen", "127.0.0.1:0", "--dest", "copies")
-        self.until(lambda: "ready at" in receiver.said())
-        found = re.search(r"http://127\.0\.0\.1:\d+", receiver.said())
-        assert found is not None
-        return receiver, found[0]
-
-    def sender(self, source: Path, url: str, *options: str) -> Watched:
-        """One that follows *source*."""
-        return self.start("send", str(source), "--to", url, "--site", "s", *options)
-
-    def watch(self, seconds: float) -> None:
-        """Look at all of them for *seconds*."""
-        end = time.monotonic() + seconds
-        self.until(lambda: time.monotonic() >= end)
-
-    def until(self, happened: Callable[[], bool]) -> None:
-        """Look at all of them until *happened*."""
-        end = time.monotonic() + PATIENCE
-        while not happened():
-            assert time.monotonic() < end, "\n".join(process.said() for process in self.processes)
-            for process in self.processes:
-                process.look()
-            time.sleep(0.02)
-
-
-@contextmanager
-def bench() -> Iterator[Bench]:
-    """One in a directory of its own."""
-    with tempfile.TemporaryDirectory(prefix="bounds-") as directory:
-        it = Bench(Path(directory))
-        try:
-            yield it
-        finally:
-            for process in it.processes:
-                process.close()
-
-
-def write_backlog(path: Path, size: int) -> None:
-    """A real file of *size* bytes: holes would be skipped, not sent."""
-    with path.open("wb", buffering=0) as file:
-        written = 0
-        while written < size:
-            written += file.write(BLOCK[: size - written])
-
-
 def _row(load: str, sender: Watched, receiver: Watched | None) -> Row:
     seconds, code = sender.stop()
     words = [line for line in re.split(r"[\r\n]+", sender.said()) if line.strip()]
@@ -179,7 +50,7 @@ def _row(load: str, sender: Watched, receiver: Watched | None) -> Row:
 
 def dead_receiver(size: int, seconds: float) -> Row:
     """A backlog of *size* bytes whose receiver dies after a second of it, and stays dead for *seconds*."""
-    with bench() as it:
+    with stage() as it:
         source = it.directory / "backlog.log"
         write_backlog(source, size)
         receiver, url = it.receiver()
@@ -191,9 +62,9 @@ def dead_receiver(size: int, seconds: float) -> Row:
         return _row(f"{size / MIB:,.0f} MiB to send, receiver killed", sender, receiver)
 
 
-def delivered(size: int) -> Row:
-    """A backlog of *size* bytes that arrives."""
-    with bench() as it:
+def delivered(size: int, parent: Path | None = None) -> Row:
+    """A backlog of *size* bytes that arrives; *parent* is where there is room for it twice."""
+    with stage(parent) as it:
         source = it.directory / "backlog.log"
         write_backlog(source, size)
         receiver, url = it.receiver()
@@ -213,7 +84,7 @@ def never_acknowledges(size: int, seconds: float) -> Row:
                 if isinstance(frame, Open) and frame.attempt == 1:
                     connection.send(encode(stream, Accept(0, 64 * MIB, 30.0, attempt=frame.attempt)))
 
-    with bench() as it, serve(accept_and_read, "127.0.0.1", 0, subprotocols=None, max_size=4 * MIB) as peer:  # type: ignore[arg-type]
+    with stage() as it, serve(accept_and_read, "127.0.0.1", 0, subprotocols=None, max_size=4 * MIB) as peer:  # type: ignore[arg-type]
         thread = threading.Thread(target=peer.serve_forever, daemon=True)
         thread.start()
         source = it.directory / "backlog.log"
@@ -225,7 +96,7 @@ def never_acknowledges(size: int, seconds: float) -> Row:
 
 def silent_peer(size: int, seconds: float) -> Row:
     """The peer takes the connection and does not even read."""
-    with bench() as it, socket.create_server(("127.0.0.1", 0)) as peer:
+    with stage() as it, socket.create_server(("127.0.0.1", 0)) as peer:
         source = it.directory / "backlog.log"
         write_backlog(source, size)
         sender = it.sender(source, f"http://127.0.0.1:{peer.getsockname()[1]}")
@@ -235,7 +106,7 @@ def silent_peer(size: int, seconds: float) -> Row:
 
 def endless_writer(seconds: float) -> Row:
     """The sender is stopped while its file grows as fast as it can be written."""
-    with bench() as it:
+    with stage() as it:
         source = it.directory / "endless.log"
         writer = subprocess.Popen([sys.executable, "-c", WRITER, str(source)])
         try:
@@ -250,7 +121,7 @@ def endless_writer(seconds: float) -> Row:
 
 def many_streams(number: int, size: int) -> Row:
     """*number* files of *size* bytes from one sender, then a line more in each."""
-    with bench() as it:
+    with stage() as it:
         source = it.directory / "logs"
         source.mkdir()
         for index in range(number):

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-VERSION = 1
+VERSION = 2
 """Part of the cached file's name: raise it when the text changes."""
 
 _BLOCK = 1 << 20
@@ -57,7 +57,7 @@ def lines(seed: int = 17) -> Iterator[bytes]:
 
 
 def write_log(directory: Path, size: int) -> Path:
-    """A file of exactly *size* bytes of `lines()` in *directory*; made once, then used again."""
+    """A file of exactly *size* bytes of `lines()` in *directory*, the last one cut short; made once, used again."""
     path = directory / f"lines-v{VERSION}-{size}.log"
     if path.exists() and path.stat().st_size == size:
         return path
@@ -68,5 +68,7 @@ def write_log(directory: Path, size: int) -> Path:
             block = bytearray()
             while len(block) < min(_BLOCK, missing):
                 block += next(source)
-            missing -= file.write(block[:missing])
+            if len(block) >= missing:
+                block[missing - 1 :] = b"\n"  # a peer that knows lines waits for their ends
+            missing -= file.write(block)
     return partial.rename(path)

@@ -4,76 +4,152 @@ from __future__ import annotations
 
 import os
 import platform
-from datetime import UTC, datetime
+from collections.abc import Iterable
 from pathlib import Path
 
-from benchmarks.results import PeerResult
+from benchmarks.budgets import rows
+from benchmarks.records import Records
 
-_HEADER = (
-    "what",
-    "backlog MB/s (lowest-highest)",
-    "x NVFlare",
-    "x tail, socat",
-    "CPU s/GB send + receive",
-    "append to stored p50, p99",
-    "sender start",
+NOTES = Path(__file__).with_name("notes.md")
+"""Written by hand: how to read it, where the time goes, what was changed and what it gained."""
+
+PLOTS = (
+    ("backlog.svg", "Throughput and CPU of one stream"),
+    ("latency.svg", "Append to stored, distribution"),
+    ("growth-streams.svg", "CPU and memory against streams"),
+    ("growth-rate.svg", "CPU and latency against lines per second"),
+    ("growth-chunk.svg", "Throughput and CPU against chunk size"),
+    ("growth-round-trip.svg", "Throughput against round trip, 100 Mbit/s"),
 )
 
-_HOW = """\
-How to read it. MB and GB are 10^6 and 10^9 bytes. All peers run in one run, by turns; each figure is the median of the
-rounds; ratios are of those medians. *Backlog*: a file of training-like lines is there before the sender starts; from
-the first stored byte to the last one, so that a Python process's start does not count (*sender start* is that time).
-CPU is that of all processes of a side in the same span, ended threads included. *Append to stored*: lines are appended
-singly, at irregular intervals, one write(2) each; from before the write until the copy holds the line's last byte. One
-thread writes and watches the copy by inotify, asleep in between: its own wake-up is in every peer's figure, its CPU
-use in none's. After each transfer the SHA-256 of copy and source are compared: a wrong copy is reported, not timed.
 
-What the peers do differs. logstreamer and NVFlare know who sends, and acknowledge; logstreamer also checksums and
-resumes. `tail -F | socat` does none of it: it is the bound. NVFlare runs its own LogStreamer, cells and JobLogReceiver
-with their defaults, over one direct connection without TLS; in a job, chunks may pass the parent processes as well."""
-
-
-def render(results: list[PeerResult], settings: str, command: str) -> str:
+def render(records: Records) -> str:
     """The whole page, Markdown."""
-    rates = {result.name: result.rate for result in results if result.measured}
-    rows = [_HEADER, ("---",) * len(_HEADER), *(_row(result, rates) for result in results)]
-    table = "\n".join(f"| {' | '.join(cells)} |" for cells in rows)
-    commands = "\n".join(f"    {line}" for result in results for line in [f"# {result.name}", *result.commands])
-    versions = "; ".join(result.version for result in results if result.version)
-    return f"""# Benchmarks
+    parts = [
+        "# Benchmarks",
+        _when(records),
+        "## Budgets",
+        _table(
+            ("what", "budget", "measured", "met"), ((r.what, r.budget, r.measured, _met(r.met)) for r in rows(records))
+        ),
+        "## One stream",
+        _streams(records),
+        "## Links",
+        _links(records),
+        "## Plots",
+        "\n\n".join(f"![{title}](benchmarks/{name})" for name, title in PLOTS),
+        NOTES.read_text(encoding="utf-8").strip(),
+        "## How it ran",
+        _commands(records),
+        _log(records),
+    ]
+    return "\n\n".join(parts) + "\n"
 
-Measured {datetime.now(UTC):%Y-%m-%d %H:%M} UTC with `{command}`: {settings}.
 
-{table}
-
-Machine: {machine()}. Versions: {versions}; Python {platform.python_version()}.
-
-{_HOW}
-
-The processes that ran (PORT, DIR and FILE differ in each transfer):
-
-{commands}
-"""
+def _met(met: bool | None) -> str:
+    return {None: "-", True: "yes", False: "**no**"}[met]
 
 
-def _row(result: PeerResult, rates: dict[str, float]) -> tuple[str, ...]:
-    name = result.name.replace("|", "\\|")
-    if not result.measured:
-        return (name, f"no figures: {result.trouble}".replace("|", "\\|"), *("-" for _ in _HEADER[2:]))
-    sender, receiver = result.cpu_per_gb()
+def _when(records: Records) -> str:
+    dates = sorted(facts["date"] for facts in records.run.values())
+    versions = "; ".join(peer.version for peer in records.peers.values() if peer.version)
+    missing = "\n".join(f"- {peer.name}: {peer.missing}" for peer in records.peers.values() if peer.missing)
+    lost = "\n".join(f"- {key}: {text}" for key, text in records.failures.items())
     return (
-        f"{name} (then failed: {result.trouble})" if result.trouble else name,
-        f"{result.rate / 1e6:.4g} ({min(result.rates) / 1e6:.4g}-{max(result.rates) / 1e6:.4g})",
-        _ratio(result.rate, rates.get("NVFlare LogStreamer")),
-        _ratio(result.rate, rates.get("tail -F | socat")),
-        f"{sender:.2f} + {receiver:.2f}",
-        f"{result.latency(0.5) * 1e3:.2f} ms, {result.latency(0.99) * 1e3:.2f} ms",
-        f"{result.startup:.2f} s",
+        f"Measured {dates[0] if dates else '-'} to {dates[-1] if dates else '-'} UTC on {records.machine}. "
+        f"Versions: {versions}; Python {platform.python_version()}. `make bench` repeats all of it, `make bench-quick` "
+        "prints the short form.\n\n"
+        f"Missing peers:\n\n{missing or '- none'}" + (f"\n\nFailed:\n\n{lost}" if lost else "")
     )
 
 
-def _ratio(rate: float, other: float | None) -> str:
-    return f"{rate / other:.3g}" if other else "-"
+def _streams(records: Records) -> str:
+    header = (
+        "who",
+        "backlog MB/s (lowest-highest)",
+        "CPU s/GB, send + receive",
+        "over TLS MB/s",
+        "50 lines/s: p50, p99",
+        "50,000 lines/s: p50, p99",
+        "its CPU, send + receive",
+        "sender start",
+    )
+    peers = [name for name in records.peers if not records.peers[name].missing]
+    body = [
+        (
+            name,
+            _rate(records, "backlog", name),
+            _cpu(records, "backlog", name, ".2f"),
+            _rate(records, "tls", name),
+            _delays(records, "lines-50", name),
+            _delays(records, "lines-50000", name),
+            _cpu(records, "lines-50000", name, ".0%"),
+            _number(records.median("backlog", name, "start"), "{:.2f} s"),
+        )
+        for name in peers
+    ]
+    body += [(peer.name, "missing", *("-" for _ in header[2:])) for peer in records.peers.values() if peer.missing]
+    return _table(header, body)
+
+
+def _links(records: Records) -> str:
+    cases = {"link-logs": "logs", "link-noise": "noise, which nothing shortens", "far": "noise"}
+    body = [
+        (
+            "100 ms" if case == "far" else "1 ms",
+            name,
+            text,
+            _rate(records, case, name),
+            _cpu(records, case, name, ".2f"),
+        )
+        for case, text in cases.items()
+        for name in records.measured(case)
+    ]
+    return _table(("100 Mbit/s, round trip", "who", "what", "MB/s (lowest-highest)", "CPU s/GB, send + receive"), body)
+
+
+def _rate(records: Records, case: str, name: str) -> str:
+    values = sorted(value / 1e6 for value in records.values(case, name, "rate"))
+    if not values:
+        return "-"
+    return f"{(records.median(case, name, 'rate') or 0) / 1e6:.4g} ({values[0]:.4g}-{values[-1]:.4g})"
+
+
+def _cpu(records: Records, case: str, name: str, form: str) -> str:
+    both = [records.median(case, name, f"{end} cpu") for end in ("sender", "receiver")]
+    return " + ".join(format(value, form) for value in both if value is not None) or "-"
+
+
+def _delays(records: Records, case: str, name: str) -> str:
+    both = [records.delay(case, name, share) for share in (0.5, 0.99)]
+    return ", ".join(f"{value * 1e3:.2f} ms" for value in both if value is not None) or "-"
+
+
+def _number(value: float | None, form: str) -> str:
+    return "-" if value is None else form.format(value)
+
+
+def _commands(records: Records) -> str:
+    blocks = [f"    # {peer.name}\n" + _indented(peer.commands) for peer in records.peers.values() if peer.commands]
+    return "The processes of one stream (PORT, DIR and FILE differ in each transfer):\n\n" + "\n".join(blocks)
+
+
+def _indented(lines: Iterable[str]) -> str:
+    return "\n".join(f"    {line}" for line in lines)
+
+
+def _log(records: Records) -> str:
+    body = [
+        (name, facts["date"], f"{facts['load']:.2f}", f"{facts.get('seconds', 0):.0f} s", f"`{facts['command']}`")
+        for name, facts in records.run.items()
+    ]
+    return _table(("case", "begun (UTC)", "load before", "took", "command"), body)
+
+
+def _table(header: Iterable[str], body: Iterable[Iterable[str]]) -> str:
+    cells = [tuple(header)]
+    cells += [("---",) * len(cells[0]), *(tuple(row) for row in body)]
+    return "\n".join(f"| {' | '.join(text.replace('|', chr(92) + '|') for text in row)} |" for row in cells)
 
 
 def machine() -> str:

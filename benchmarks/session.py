@@ -40,7 +40,10 @@ class Session:
 
     def __enter__(self) -> Session:
         try:
-            self._start(self._peer.receiver(self.way), self.receivers)
+            for path, text in self._peer.files(self.way).items():
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_text(text)
+            self._start(self._peer.receiver(self.way), self.receivers, self.way.network.at_receiver)
             self._wait_listening()
         except BaseException:
             self._stop()
@@ -54,7 +57,7 @@ class Session:
 
     def send(self) -> None:
         """Start the sending end."""
-        self._start(self._peer.sender(self.way), self.senders)
+        self._start(self._peer.sender(self.way), self.senders, self.way.network.at_sender)
 
     def stored_size(self) -> int:
         """Bytes of the copy so far; 0 before it exists."""
@@ -100,12 +103,12 @@ class Session:
         if last > size:
             raise PeerFailed(f"{self._peer.name}: stored {last} bytes of {size}")
 
-    def _start(self, commands: list[Command], children: list[subprocess.Popen[bytes]]) -> None:
+    def _start(self, commands: list[Command], children: list[subprocess.Popen[bytes]], within: tuple[str, ...]) -> None:
         source: int | None = subprocess.DEVNULL
         with self._output.open("ab") as output, contextlib.ExitStack() as pipes:
             for command in commands:
                 child = subprocess.Popen(
-                    command.argv,
+                    [*within, *command.argv],
                     env={**os.environ, **command.env},
                     stdin=source,
                     stdout=subprocess.PIPE if command.feeds_next else output,
@@ -118,7 +121,7 @@ class Session:
 
     def _wait_listening(self) -> None:
         deadline = time.monotonic() + START_TIMEOUT
-        while not is_listening(self.way.port):
+        while not any(is_listening(self.way.port, child.pid) for child in self.receivers):
             self.check()
             if time.monotonic() > deadline:
                 raise PeerFailed(f"{self._peer.name}: nothing listens after {START_TIMEOUT:.0f} s: {self._said()}")
@@ -153,11 +156,14 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def is_listening(port: int) -> bool:
-    """Look in the kernel's table: a connection as a test would use up a receiver that takes only one."""
-    for table in ("/proc/net/tcp", "/proc/net/tcp6"):
-        with contextlib.suppress(FileNotFoundError):
-            for line in Path(table).read_text().splitlines()[1:]:
+def is_listening(port: int, pid: int) -> bool:
+    """Whether somebody listens on *port* in the network of process *pid*.
+
+    From the kernel's table: a connection as a test would use up a receiver that takes only one.
+    """
+    for table in ("tcp", "tcp6"):
+        with contextlib.suppress(OSError):
+            for line in Path(f"/proc/{pid}/net/{table}").read_text().splitlines()[1:]:
                 _, local, _, state, *_ = line.split()
                 if state == _LISTEN and int(local.rpartition(":")[2], 16) == port:
                     return True

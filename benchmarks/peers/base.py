@@ -8,12 +8,42 @@ from pathlib import Path
 
 
 @dataclass(frozen=True, slots=True)
+class Tls:
+    """A certificate for every host of a benchmark, its key, both PEM files; it is its own authority."""
+
+    certificate: Path
+    key: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """Where the two ends run.
+
+    Args:
+        host: the address that the receiver listens on and the sender connects to.
+        tls: None: in the clear.
+        at_receiver, at_sender: programs that run the real ones, e.g. in a network namespace.
+    """
+
+    host: str = "127.0.0.1"
+    tls: Tls | None = None
+    at_receiver: tuple[str, ...] = ()
+    at_sender: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Way:
-    """One transfer: *source* grows; its copy appears below *dest*, an empty directory; *port* is free on 127.0.0.1."""
+    """One transfer: *source* grows; its copy appears below *dest*, an empty directory; *port* is free."""
 
     source: Path
     dest: Path
     port: int
+    network: Network = Network()
+
+    @property
+    def host(self) -> str:
+        """The receiver's address."""
+        return self.network.host
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +69,7 @@ class Peer(ABC):
     """Two ends as commands. The runner starts, watches and stops them; all of them run until they are stopped."""
 
     name: str
+    speaks_tls = True
 
     @abstractmethod
     def missing(self) -> str | None:
@@ -59,3 +90,7 @@ class Peer(ABC):
     @abstractmethod
     def stored(self, way: Way) -> Path:
         """Where the copy appears."""
+
+    def files(self, way: Way) -> dict[Path, str]:
+        """Files that its programs need, with their text."""
+        return {}

@@ -21,6 +21,7 @@ class FlarePeer(Peer):
     """
 
     name = "NVFlare LogStreamer"
+    speaks_tls = False  # its cells want certificates of a provisioned project
 
     def __init__(self, python: Path, scheme: str = SCHEME) -> None:
         self._python = str(python)
@@ -46,7 +47,7 @@ class FlarePeer(Peer):
         return way.dest / "bench" / "site-1" / way.source.name
 
     def _url(self, way: Way) -> str:
-        return f"{self._scheme}://127.0.0.1:{way.port}"
+        return f"{self._scheme}://{way.host}:{way.port}"
 
     def _run(self, program: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run([self._python, "-c", program], capture_output=True, text=True, check=False)

@@ -30,11 +30,16 @@ class LogStreamerPeer(Peer):
         return f"logstreamer {version('logstreamer')}"
 
     def receiver(self, way: Way) -> list[Command]:
-        argv = [self._program, "serve", "--listen", f"127.0.0.1:{way.port}", "--dest", str(way.dest)]
+        argv = [self._program, "serve", "--listen", f"{way.host}:{way.port}", "--dest", str(way.dest)]
+        if tls := way.network.tls:
+            argv += ["--tls-cert", str(tls.certificate), "--tls-key", str(tls.key)]
         return [Command(argv, env=_token())]
 
     def sender(self, way: Way) -> list[Command]:
-        target = ["--to", f"http://127.0.0.1:{way.port}", "--site", SITE, "--job", JOB]
+        tls = way.network.tls
+        url = f"{'https' if tls else 'http'}://{way.host}:{way.port}"
+        more = ["--cafile", str(tls.certificate)] if tls else []
+        target = ["--to", url, "--site", SITE, "--job", JOB, *more]
         return [Command([self._program, "send", str(way.source), *target], env=_token())]
 
     def stored(self, way: Way) -> Path:

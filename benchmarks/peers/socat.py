@@ -27,12 +27,17 @@ class SocatPeer(Peer):
         return f"{tail}, {' '.join(socat.split()[:3])}"
 
     def receiver(self, way: Way) -> list[Command]:
-        listen = f"TCP-LISTEN:{way.port},bind=127.0.0.1,reuseaddr"
+        tls, kind, more = way.network.tls, "TCP", ""
+        if tls:
+            kind, more = "OPENSSL", f",cert={tls.certificate},key={tls.key},verify=0"
+        listen = f"{kind}-LISTEN:{way.port},bind={way.host},reuseaddr{more}"
         return [Command(["socat", *OPTIONS, listen, f"OPEN:{self.stored(way)},creat,append"])]
 
     def sender(self, way: Way) -> list[Command]:
         tail = Command(["tail", "-n", "+1", "-F", str(way.source)], feeds_next=True)
-        return [tail, Command(["socat", *OPTIONS, "-", f"TCP:127.0.0.1:{way.port}"])]
+        tls = way.network.tls
+        more = f",cafile={tls.certificate}" if tls else ""
+        return [tail, Command(["socat", *OPTIONS, "-", f"{'OPENSSL' if tls else 'TCP'}:{way.host}:{way.port}{more}"])]
 
     def stored(self, way: Way) -> Path:
         return way.dest / way.source.name

@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import os
 import sys
+import zlib
 from itertools import islice
 from pathlib import Path
 
 import pytest
+from benchmarks.bench import Bench
+from benchmarks.budgets import rows
+from benchmarks.cases import many
+from benchmarks.cases.links import noise
+from benchmarks.cases.startup import imported
 from benchmarks.loglines import lines, write_log
-from benchmarks.measure import Backlog, measure_backlog, measure_latency
+from benchmarks.measure import measure_backlog, measure_latency
+from benchmarks.peers.absent import AbsentPeer
 from benchmarks.peers.base import Command, Peer, Way
+from benchmarks.records import Described, Record, Records, distribution, percentile
 from benchmarks.report import render
-from benchmarks.results import PeerResult, percentile
 from benchmarks.session import PeerFailed
+from benchmarks.shaper import Direction
 
 RECEIVE = """
 import socket, sys, time
@@ -88,12 +97,24 @@ def test_a_backlog_is_measured_from_first_to_last_byte(tmp_path):
     assert not (tmp_path / "copy").exists()
 
 
-def test_each_line_has_its_latency(tmp_path):
-    """As many as asked for, the warm-up left out."""
-    seen = measure_latency(ScriptPeer(), tmp_path, rate=200, seconds=0.5, warmup=0.1)
+def test_a_slow_backlog_is_cut_off(tmp_path):
+    """What has come by then is compared all the same, and gives a rate."""
+    source = write_log(tmp_path, 1 << 20)
 
-    assert len(seen) == 100
-    assert min(seen) > 0
+    backlog = measure_backlog(ScriptPeer("data[: time.sleep(0.05)]"), source, tmp_path, limit=0.01)
+
+    assert backlog.size < source.stat().st_size
+    assert backlog.rate >= 0
+
+
+@pytest.mark.parametrize("burst", [1, 10])
+def test_each_burst_has_its_latency(tmp_path, burst):
+    """As many as asked for, the warm-up left out."""
+    seen = measure_latency(ScriptPeer(), tmp_path, rate=200, seconds=0.5, warmup=0.1, burst=burst)
+
+    assert len(seen.delays) == 100 // burst
+    assert min(seen.delays) > 0
+    assert min(seen.span, seen.behind) > 0
 
 
 @pytest.mark.parametrize(
@@ -118,14 +139,112 @@ def test_percentiles_are_nearest_rank():
     assert percentile([7.0], 0.01) == 7.0
 
 
+def test_records_survive_and_are_measured_again_case_by_case(tmp_path):
+    """Saved, loaded; a case that is forgotten takes its parts along, and nothing else."""
+    records = Records()
+    for case in ("lines-50", "lines-50000", "link", "link-logs"):
+        records.records.append(Record(case, "peer", {"rate": 1.0}, distribution([3.0, 1.0, 2.0])))
+        records.failures[f"{case}: peer"] = "no luck"
+    records.save(tmp_path / "records.json")
+
+    again = Records.load(tmp_path / "records.json")
+    again.forget(["link", "lines-50"])
+
+    assert [one.case for one in again.records] == ["lines-50000"]
+    assert list(again.failures) == ["lines-50000: peer"]
+    assert again.delay("lines-50000", "peer", 0.5) == 2.0
+    assert again.median("lines-50000", "peer", "rate") == 1.0
+    assert Records.load(tmp_path / "nothing.json") == Records()
+
+
+def test_budgets_are_met_missed_or_not_measured():
+    """Each row says which, and a peer that is missing meets no ratio."""
+    records = Records()
+    values = {"rate": 600e6, "sender cpu": 1.0, "receiver cpu": 1.0}
+    for peer, rate in (("logstreamer", 600e6), ("tail -F | socat", 900e6), ("rsyslog", 17e6)):
+        records.records.append(Record("backlog", peer, {**values, "rate": rate}))
+        records.records.append(Record("tls", peer, {**values, "rate": rate}))
+    records.records.append(Record("lines-50", "logstreamer", values, distribution([0.0009] * 90 + [0.006] * 10)))
+
+    found = {row.what: row for row in rows(records)}
+
+    assert found["the same over TLS"].met is True
+    assert found["backlog, one stream"].met is False
+    assert "no NVFlare" in found["backlog, one stream"].measured
+    assert found["append to stored, 50 lines/s"].measured == "0.90 ms, 6.00 ms"
+    assert found["append to stored, 50 lines/s"].met is False
+    assert found["10 GiB backlog"].met is None
+    assert found["10 GiB backlog"].measured.startswith("not measured")
+
+
 def test_the_report_names_who_is_missing():
     """Never left out in silence."""
-    measured = PeerResult("NVFlare LogStreamer", version="NVFlare 2.9.0", commands=["receive", "send"])
-    measured.backlogs = [Backlog(10**8, seconds, 1.0, 2.0, 0.5) for seconds in (8.0, 10.0, 12.0)]
-    measured.latencies = [[0.25, 0.5]]
+    records = Records(machine="a machine")
+    records.peers = {
+        "logstreamer": Described("logstreamer", "logstreamer 1", ["serve", "send | more"]),
+        "Vector": Described("Vector", missing="no package"),
+    }
+    records.failures["tls: logstreamer"] = "no certificate"
+    records.run["backlog"] = {"date": "2026-01-05 08:30", "command": "python -m benchmarks", "load": 0.5}
+    for rate in (500e6, 600e6, 900e6):
+        record = {"rate": rate, "sender cpu": 1.0, "receiver cpu": 1.25, "start": 0.2}
+        records.records.append(Record("backlog", "logstreamer", record))
 
-    page = render([PeerResult("logstreamer", trouble="missing: broken"), measured], "3 rounds", "make bench")
+    page = render(records)
 
-    assert "| logstreamer | no figures: missing: broken |" in page
-    row = "| NVFlare LogStreamer | 10 (8.333-12.5) | 1 | - | 10.00 + 20.00 | 250.00 ms, 500.00 ms | 0.50 s |"
-    assert row in page
+    assert "- Vector: no package" in page
+    assert "| Vector | missing |" in page
+    assert "- tls: logstreamer: no certificate" in page
+    assert "| logstreamer | 600 (500-900) | 1.00 + 1.25 | - |" in page
+    assert "2026-01-05 08:30" in page
+
+
+def test_absent_peers_give_their_reason():
+    for peer in AbsentPeer.all():
+        assert peer.missing()
+        with pytest.raises(NotImplementedError):
+            peer.version()
+
+
+def test_a_packet_waits_for_its_turn_and_its_way_and_one_too_many_is_dropped():
+    """100 bytes at 1000 bytes a second take 0.1 s, then 1 s of way; more than `BUFFER` is not kept."""
+    near, far = os.pipe()
+    try:
+        line = Direction(-1, far, rate=1000.0, delay=1.0)
+        for packet in (b"a" * 100, b"b" * 100, b"c" * 100):
+            line.take(packet, 10.0)
+
+        assert line.arrive(11.05) == pytest.approx(11.1)
+        assert line.arrive(11.1 + 1e-6) == pytest.approx(11.2)
+        assert line.arrive(99.0) is None
+        assert os.read(near, 1000) == b"a" * 100 + b"b" * 100
+    finally:
+        os.close(near)
+        os.close(far)
+
+
+def test_noise_is_lines_that_no_compressor_shortens(tmp_path):
+    bench = Bench(tmp_path, Records(), tmp_path / "python")
+
+    data = noise(bench, 1).read_bytes()
+
+    assert len(data) == 1 << 20
+    assert {len(line) for line in data.splitlines()} == {127}
+    assert not set(data) & set(range(10))
+    assert len(zlib.compress(data)) > 0.9 * len(data)
+
+
+def test_the_import_of_the_package_brings_nothing_foreign():
+    assert imported() == []
+
+
+@pytest.mark.slow
+def test_many_streams_are_measured(tmp_path, monkeypatch):
+    """The whole case, small: every figure is there, every line has its delay."""
+    monkeypatch.setattr(many, "SETTLE", 0.0)
+
+    record = many.many_streams("files", 3, tmp_path, quiet=0.1, busy=1.0)
+
+    assert record.values["streams"] == 3
+    assert min(record.values.values()) >= 0
+    assert min(record.delays) > 0

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from benchmarks.bounds import MIB, delivered
+from benchmarks.bounds import delivered
+from benchmarks.stage import MIB
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 

@@ -1,0 +1,124 @@
+"""Bench: what every case needs: a directory, the peers, the rounds."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+from benchmarks.loglines import write_log
+from benchmarks.peers.absent import AbsentPeer
+from benchmarks.peers.base import Network, Peer, Tls, Way
+from benchmarks.peers.flare import FlarePeer
+from benchmarks.peers.logstreamer import LogStreamerPeer
+from benchmarks.peers.rsyslog import RsyslogPeer
+from benchmarks.peers.socat import SocatPeer
+from benchmarks.records import Described, Record, Records
+from benchmarks.session import PeerFailed
+
+MIB = 1 << 20
+
+
+@dataclass
+class Bench:
+    """One run.
+
+    Args:
+        workdir: absolute; for files, sources and copies.
+        quick: short forms of everything.
+        flare_python: an interpreter that has NVFlare.
+    """
+
+    workdir: Path
+    records: Records
+    flare_python: Path
+    quick: bool = False
+    peers: list[Peer] = field(default_factory=list)
+
+    def describe_peers(self) -> None:
+        """Find out who is here; who is not is said, and in the report with the reason."""
+        self.records.peers.clear()
+        for peer in [LogStreamerPeer(), FlarePeer(self.flare_python), RsyslogPeer(), SocatPeer(), *AbsentPeer.all()]:
+            trouble = peer.missing()
+            if trouble:
+                say(f"{peer.name}: missing: {trouble}")
+                self.records.peers[peer.name] = Described(peer.name, missing=from_here(trouble))
+                continue
+            self.records.peers[peer.name] = Described(peer.name, peer.version(), _commands(peer))
+            self.peers.append(peer)
+
+    def log(self, mib: int) -> Path:
+        """A source file of *mib* MiB, made once."""
+        return write_log(self.workdir, mib * MIB)
+
+    @cached_property
+    def tls(self) -> Tls:
+        """A certificate for 127.0.0.1 and the benchmark's own link.
+
+        Raises:
+            PeerFailed: openssl is missing.
+        """
+        tls = Tls(self.workdir / "certificate.pem", self.workdir / "key.pem")
+        names = "subjectAltName=DNS:localhost,IP:127.0.0.1"
+        options = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "30"]
+        files = ["-keyout", str(tls.key), "-out", str(tls.certificate)]
+        argv = ["openssl", "req", "-x509", *options, *files, "-subj", "/CN=localhost", "-addext", names]
+        try:
+            subprocess.run(argv, check=True, capture_output=True)
+        except (OSError, subprocess.CalledProcessError) as error:
+            raise PeerFailed(f"no certificate: {error}") from error
+        return tls
+
+    def rounds(
+        self, case: str, number: int, measure: Callable[[Peer, int], Record | None], peers: Sequence[Peer] | None = None
+    ) -> None:
+        """*number* rounds of all peers by turns, each round beginning with another one; round 0 warms up."""
+        order = deque(self.peers if peers is None else peers)
+        for turn in range(number + 1):
+            for peer in order:
+                if f"{case}: {peer.name}" in self.records.failures:
+                    continue
+                try:
+                    record = measure(peer, turn)
+                except PeerFailed as error:
+                    self.fail(case, peer.name, error)
+                    continue
+                if record is not None and turn > 0:
+                    self.add(record)
+            order.rotate(-1)
+
+    def add(self, record: Record) -> None:
+        """Keep *record*, and say it."""
+        self.records.records.append(record)
+        figures = ", ".join(f"{key} {value:.4g}" for key, value in record.values.items())
+        say(f"{record.case}, {record.peer}: {figures}")
+
+    def fail(self, case: str, peer: str, error: Exception) -> None:
+        """*peer* has no (more) figures in *case*."""
+        self.records.failures[f"{case}: {peer}"] = from_here(str(error))
+        say(f"{case}, {peer}: failed: {error}")
+
+
+def _commands(peer: Peer) -> list[str]:
+    way = Way(source=Path("/FILE"), dest=Path("/DIR"), port=0, network=Network())
+    shown = [str(command) for command in [*peer.receiver(way), *peer.sender(way)]]
+    for path, text in peer.files(way).items():
+        shown += [f"{path}:", *(f"    {line}" for line in text.splitlines())]
+    named = [text.replace("/FILE", "FILE").replace("/DIR", "DIR") for text in shown]
+    return [re.sub(r"(127\.0\.0\.1:|LISTEN:|port=\")0\b", r"\1PORT", from_here(text)) for text in named]
+
+
+def from_here(text: str) -> str:
+    """Paths below the current directory made relative: the report names no machine's directories."""
+    return text.replace(f"{Path.cwd()}{os.sep}", "")
+
+
+def say(text: str) -> None:
+    """Progress, beside the report."""
+    print(f"bench: {text}", file=sys.stderr, flush=True)
