@@ -76,6 +76,20 @@ def test_the_newest_line_first_with_what_is_around_it(bench):
     assert done == {"hits": 3, "truncated": False, "scanned": 104, "total": 104}
 
 
+def test_context_is_of_whole_lines_within_the_file(bench):
+    """At both ends of it, and at those of what is looked at; a line without a newline counts."""
+    put(bench, "s/j/f", b"hit 1\na\nb\nhit 2\n" + b"." * 70_000 + b"\nhit 3\nc")
+
+    third, second, first = search(bench, "hit", context=2)[0]
+
+    assert [line["text"] for line in first["before"]] == []
+    assert [line["text"] for line in first["after"]] == ["a", "b"]
+    assert [line["offset"] for line in second["before"]] == [6, 8]
+    assert second["after"] == []  # a line that is longer than what is looked at
+    assert third["before"] == []
+    assert [line["text"] for line in third["after"]] == ["c"]
+
+
 def test_capitals_streams_and_plain_text_are_asked_for(bench):
     """`case`, `stream` (several), `literal`."""
     for name in ("a", "b", "c"):

@@ -15,7 +15,7 @@ from logstreamer.errors import ConfigError
 from logstreamer.lines import LEVELS
 from logstreamer.lines.pattern import Pattern
 from logstreamer.server.alerts.table import Table, shown
-from logstreamer.server.alerts.template import TEMPLATES, Webhook, unknown_names
+from logstreamer.server.alerts.template import TEMPLATES, Webhook, changed, unknown_names
 
 Kind = Literal["dead", "silent", "finished", "failed", "gap", "match"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
@@ -125,6 +125,7 @@ def _webhook(table: Table, name: str = "") -> Webhook:
     _check_url(url, lambda reason: table.error("url", reason))
     if template == "ntfy" and not urlsplit(url).path.strip("/"):
         raise table.error("url", "of ntfy, the topic is missing, as in https://ntfy.sh/TOPIC")
+    body = changed(body, lambda text: table.filled("body", text))
     if unknown := unknown_names(body):
         raise table.error("body", f"{{{unknown[0]}}} stands for nothing")
     for header, value in headers.items():

@@ -14,7 +14,7 @@ from logstreamer.server.alerts.event import Event
 
 TEMPLATES = ("json", "slack", "ntfy")
 
-_NAME = re.compile(r"\{(\w+)\}")
+_NAME = re.compile(r"\{([a-z]+)\}")
 _URGENT = frozenset({"dead", "failed"})
 _TAGS = {"dead": "skull", "silent": "zzz", "finished": "white_check_mark", "failed": "x", "gap": "hole", "match": "mag"}
 
@@ -106,14 +106,19 @@ def _ntfy(url: str, event: Event) -> tuple[str, bytes]:
 _MADE: dict[str, Callable[[str, Event], tuple[str, bytes]]] = {"json": _plain, "slack": _slack, "ntfy": _ntfy}
 
 
-def _filled(tree: Any, values: dict[str, Any]) -> Any:
+def changed(tree: Any, change: Callable[[str], str]) -> Any:
+    """*tree* with every text in it changed."""
     if isinstance(tree, dict):
-        return {key: _filled(value, values) for key, value in tree.items()}
+        return {key: changed(value, change) for key, value in tree.items()}
     if isinstance(tree, list):
-        return [_filled(value, values) for value in tree]
-    if isinstance(tree, str):
-        return _NAME.sub(lambda match: "" if values[match[1]] is None else str(values[match[1]]), tree)
-    return tree
+        return [changed(value, change) for value in tree]
+    return change(tree) if isinstance(tree, str) else tree
+
+
+def _filled(tree: Any, values: dict[str, Any]) -> Any:
+    return changed(
+        tree, lambda text: _NAME.sub(lambda match: "" if values[match[1]] is None else str(values[match[1]]), text)
+    )
 
 
 def _texts(tree: object) -> Iterator[str]:

@@ -28,6 +28,7 @@ LOOK_BACK = 8 << 10
 MOST_SPANS = 20
 _SHOWN_BEFORE = 200
 _HEAD = 512
+_LOOK_BACK_LINES = 50
 
 
 class Hit(Line, omit_defaults=True, kw_only=True):
@@ -40,10 +41,10 @@ class Hit(Line, omit_defaults=True, kw_only=True):
     """
 
     stream: str
-    match: list[tuple[int, int]] = msgspec.field(default_factory=list)
+    match: list[tuple[int, int]]
     text_offset: int | None = None
-    before: list[Line] = msgspec.field(default_factory=list)
-    after: list[Line] = msgspec.field(default_factory=list)
+    before: list[Line]
+    after: list[Line]
 
 
 class _Around(NamedTuple):
@@ -117,33 +118,47 @@ class Hits:
         return line.time is not None and self._is_in_time(line.time)
 
     def _around(self, found: Found) -> _Around:
-        back = NEAR if self._query.context else LOOK_BACK
-        low = max(0, found.start - back)
         shown = found.start if found.at - found.start < TEXT - _SHOWN_BEFORE else found.at - _SHOWN_BEFORE
-        if shown == found.start:
-            data = self._reader.read(low, found.start - low + min(found.end - found.start, TEXT + 2))
-            head, data = data[: found.start - low], data[found.start - low :]
-        else:
-            head = self._reader.read(low, found.start - low)
-            data = self._reader.read(shown, min(found.end - shown, TEXT + 2))
-        return _Around(_lines_before(head, low), _raw(found, shown, data), shown)
+        line = _raw(found, shown, self._reader.read(shown, min(found.end - shown, TEXT + 2)))
+        count = self._query.context
+        if not count and _is_whole_by_itself(line.data):
+            return _Around([], line, shown)
+        low = max(0, found.start - (NEAR if count else LOOK_BACK))
+        head = self._reader.read(low, found.start - low)
+        return _Around(_last_lines(head, low, count + _LOOK_BACK_LINES), line, shown)
 
     def _after(self, start: int, count: int) -> list[RawLine]:
         if not count or start >= self._end:
             return []
         splitter = Splitter(start)
-        lines = splitter.feed(self._reader.read(start, min(NEAR, self._end - start)))
+        data = self._reader.read(start, min(NEAR, self._end - start))
+        stop = 0
+        for _ in range(count):
+            stop = data.find(b"\n", stop) + 1
+            if not stop:
+                break
+        lines = splitter.feed(data[:stop] if stop else data)
         rest = splitter.rest()
         if rest is not None and splitter.end >= self._end:
             lines.append(rest)
         return lines[:count]
 
 
-def _lines_before(head: bytes, low: int) -> list[RawLine]:
-    begin = head.find(b"\n") + 1 if low else 0
-    if low and not begin:
-        return []
-    return Splitter(low + begin).feed(head[begin:])
+def _is_whole_by_itself(line: bytes) -> bool:
+    """Whether *line* has a time and a level of its own: it goes on with no other one."""
+    return line[:1] not in (b" ", b"\t") and level_of(line) is not None and time_of(line) is not None
+
+
+def _last_lines(head: bytes, low: int, count: int) -> list[RawLine]:
+    """The last *count* whole lines of *head*, which begins at *low* and ends with a line."""
+    start, end = len(head), len(head) - 1
+    for _ in range(count):
+        newline = head.rfind(b"\n", 0, max(0, end))
+        if newline < 0:
+            start = start if low else 0  # what is left is a part of a line, or the first one
+            break
+        start, end = newline + 1, newline
+    return Splitter(low + start).feed(head[start:])
 
 
 def _raw(found: Found, shown: int, data: bytes) -> RawLine:
