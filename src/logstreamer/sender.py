@@ -29,6 +29,8 @@ from logstreamer.tail.types import Fingerprint, ResumePoint, SegmentStart
 
 logger = logging.getLogger(__name__)
 
+LEFT = "the sender was stopped and left the stream open"
+
 GIVE_UP_SECONDS = 30.0
 """How long after the stop a target may make no progress before what it lacks is given up and reported."""
 
@@ -48,6 +50,7 @@ class FollowSpec:
         chunk_size: most bytes of one Data frame (>= 1).
         chunk_timeout: how long a receiver may say nothing while an answer is due (> 0).
         stop_at_eof: end at the file's first end, as if it had got its last line already.
+        keep_open: at the end the stream is left and not finished, so that a later sender of it continues.
     """
 
     path: str
@@ -57,6 +60,7 @@ class FollowSpec:
     chunk_size: int = 64 * 1024
     chunk_timeout: float = 5.0
     stop_at_eof: bool = False
+    keep_open: bool = False
 
 
 class LaneState(enum.Enum):
@@ -155,6 +159,7 @@ class Lane:
         self._look_again_at: float | None = None
         self._progress_at = 0.0
         self._lowered = False
+        self._leaving = False  # everything was sent; the last acks are waited for, and no end is said
 
     @property
     def encoding(self) -> str:
@@ -221,6 +226,7 @@ class Lane:
             self._progress_at = now
         if event is not None:
             self._happened(event, now)
+        self._leave_when_stored()
 
     def _happened(self, event: Event, now: float) -> None:
         match event:
@@ -241,6 +247,7 @@ class Lane:
             self._cursor.close()
         reach("sender.placed")
         self._cursor = self._sender.follower.cursor(_resume_point(accept), now)
+        self._leaving = False
         if self._sender.stopped_at is not None:
             self._drain = self._new_drain(now)
 
@@ -258,7 +265,7 @@ class Lane:
     def next_frame(self, now: float) -> Frame | None:
         """The next frame for the target, read from the file when nothing else is due."""
         frame = self.protocol.next_frame()
-        if frame is not None or self._cursor is None or self.protocol.room == 0:
+        if frame is not None or self._cursor is None or self._leaving or self.protocol.room == 0:
             return frame
         self._read(self._cursor, now)
         return self.protocol.next_frame()
@@ -311,15 +318,25 @@ class Lane:
             self._finish(cursor, now)
 
     def _finish(self, cursor: Cursor, now: float) -> None:
+        self._look_again_at = None
+        if self._sender.spec.keep_open:
+            self._leaving = True
+            self._leave_when_stored()
+            return
         if cursor.behind:
             logger.warning("%s: ended while still written to, %d bytes not sent", self._sender.spec.path, cursor.behind)
         trouble = self._sender.follower.trouble
         if trouble is not None:
             self._unread = f"not all of it could be read: {trouble}"
             self.protocol.send_segment("", 0, "gap", None, self._unread)
-        self._look_again_at = None
         reach("sender.eof")
         self.protocol.send_eof(now)
+
+    def _leave_when_stored(self) -> None:
+        # What was not read, or not written yet, is no loss here: the next sender begins where the copy ends.
+        if self._leaving and self.outcome is None and self.protocol.window.in_flight == 0:
+            self.protocol.abort(ReturnCode.TASK_ABORTED, LEFT)
+            self._end(make_reply(ReturnCode.OK), "")
 
     def _end(self, outcome: Shareable, reason: str) -> None:
         if self.outcome is None:

@@ -42,6 +42,25 @@ def test_a_file_is_followed_through_rotation(start, receiver, tmp_path):
     assert sha256(receiver.copy("train.log")) == sha256(*parts)
 
 
+def test_a_sender_that_keeps_its_streams_open_is_continued_by_the_next_one(start, receiver, tmp_path):
+    """As a service that is restarted: written to and rotated in between, one copy of it all."""
+    log, older = tmp_path / "train.log", tmp_path / "train.log.1"
+    log.write_bytes(numbered_lines(0, 1000))
+    sender = start("send", "train.log", "--to", receiver.url, "--site", "s", "--keep-open")
+    sender.wait_line("following")
+    assert sender.stop() == 0
+    assert sha256(receiver.copy("train.log")) == sha256(log)
+    with log.open("ab") as file:
+        file.write(numbered_lines(1000, 2000))
+    log.rename(older)
+    log.write_bytes(numbered_lines(2000, 3000))
+
+    assert run(["send", "train.log", "--to", receiver.url, "--site", "s", "--stop-at-eof"], tmp_path).returncode == 0
+
+    assert sha256(receiver.copy("train.log")) == sha256(older, log)
+    assert not receiver.copy("train.log.2").exists()
+
+
 def test_a_killed_sender_continues_where_it_stopped(start, receiver, tmp_path):
     """kill -9 in the middle, more is written, another sender: nothing is missing, nothing comes twice."""
     log = tmp_path / "train.log"

@@ -48,13 +48,17 @@ class Outbound:
     Args:
         stop: is nudged when a file has ended.
         snapshot: each file ends at its first end.
+        keep_open: streams are left at the end, not finished.
     """
 
-    def __init__(self, engine: WebSocketEngine, job: str, stop: Stop, *, snapshot: bool) -> None:
+    def __init__(
+        self, engine: WebSocketEngine, job: str, stop: Stop, *, snapshot: bool, keep_open: bool = False
+    ) -> None:
         self._engine = engine
         self._job = job
         self._stop = stop
         self._snapshot = snapshot
+        self._keep_open = keep_open
         self._waiting: deque[Found] = deque()
         self._active: dict[Following, Found] = {}
         self._over: queue.SimpleQueue[Following] = queue.SimpleQueue()
@@ -94,7 +98,7 @@ class Outbound:
     def _follow(self, found: Found) -> Following:
         # The source is part of the stream's identity: two files of one name are never one stream.
         key = StreamKey(CHANNEL, TOPIC, self._job, found.name, _text(found.path))
-        spec = FollowSpec(found.path, stop_event=self._draining, stop_at_eof=self._snapshot)
+        spec = FollowSpec(found.path, stop_event=self._draining, stop_at_eof=self._snapshot, keep_open=self._keep_open)
         called = {PayloadKey.FILE_NAME: os.path.basename(found.name)}
         return self._engine.follow(spec, key, [RECEIVER], called, optional=True)
 

@@ -46,6 +46,10 @@ Examples:
 )  # fmt: skip
 @click.option("--stop-at-eof", is_flag=True, help="Send what there is now, and end.")
 @click.option(
+    "--keep-open", is_flag=True,
+    help="When stopped, leave the streams open: the next `send` of these files continues the same copies.",
+)  # fmt: skip
+@click.option(
     "--token", metavar="TOKEN", envvar=TOKEN_VARIABLE,
     help=f"The receiver's, where the URL does not bring it. Better set as {TOKEN_VARIABLE}.",
 )  # fmt: skip
@@ -59,6 +63,7 @@ def send(
     site: str | None,
     job: str,
     stop_at_eof: bool,
+    keep_open: bool,
     token: str | None,
     cafile: str | None,
 ) -> int:
@@ -67,7 +72,8 @@ def send(
     The copies lie at DEST/SITE/JOB/FILE at the receiver. A directory keeps its tree; new files in it, and new matches
     of a quoted glob, are picked up. Of two files of one name each is called by as many of its directories as it takes.
     While files are followed, app.log.1 is the past of app.log and no file of its own; with --stop-at-eof every regular
-    file is sent as it is. SIGINT or SIGTERM sends what there is and ends; a second one ends at once.
+    file is sent as it is. SIGINT or SIGTERM sends what there is and ends; a second one ends at once. That finishes the
+    copies, and a later `send` begins new ones; with --keep-open, for a service that is restarted, it continues them.
 
     Exit codes: 0 all of it is stored at the receiver, also after a signal; 1 something is not, and it says what;
     2 wrong usage; 130 or 143 ended at once by a second SIGINT or SIGTERM. With a command its own comes first.
@@ -82,6 +88,8 @@ def send(
         raise click.UsageError("nothing to send: name a file, a glob or a directory, or a command behind --", ctx)
     if command is not None and stop_at_eof:
         raise click.UsageError("--stop-at-eof does not go with a command: its output ends when it does", ctx)
+    if command is not None and keep_open:
+        raise click.UsageError("--keep-open does not go with a command: its output ends when it does", ctx)
     from logstreamer.cli.sending import Sending
 
-    return Sending(sources, url, site, job, token, cafile, stop_at_eof, command).run()
+    return Sending(sources, url, site, job, token, cafile, stop_at_eof, keep_open, command).run()

@@ -45,6 +45,7 @@ class Sending:
     token: str | None
     cafile: str | None
     snapshot: bool
+    keep_open: bool
     command: list[str] | None
 
     def run(self) -> int:
@@ -62,7 +63,7 @@ class Sending:
         with Stop() as stop, ExitStack() as ends:
             engine = self._connect(site)
             ends.callback(engine.shutdown_streamer)
-            outbound = Outbound(engine, self.job, stop, snapshot=self.snapshot)
+            outbound = Outbound(engine, self.job, stop, snapshot=self.snapshot, keep_open=self.keep_open)
             command = None
             if self.command:
                 try:
