@@ -43,6 +43,18 @@ def integer(request: Request, name: str, otherwise: int, least: int, most: int =
     return int(text)
 
 
+def flag(request: Request, name: str) -> bool:
+    """Whether *name* is 1 in the query.
+
+    Raises:
+        BadQuery: it is neither 0 nor 1.
+    """
+    text = request.query_params.get(name, "0")
+    if text not in ("0", "1"):
+        raise BadQuery(f"{name} must be 0 or 1, not {text[:40]!r}")
+    return text == "1"
+
+
 def number(request: Request, name: str) -> float:
     """The number *name* of the query.
 
@@ -54,6 +66,6 @@ def number(request: Request, name: str) -> float:
         value = float(text)
     except ValueError:
         value = math.nan
-    if not math.isfinite(value):
+    if not math.isfinite(value) or "_" in text:
         raise BadQuery(f"{name} must be a number, not {text[:40]!r}")
     return value

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
+from starlette.convertors import Convertor, register_url_convertor
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
@@ -12,9 +13,11 @@ from logstreamer.server.alerts.service import Alerts, AlertsStatus
 from logstreamer.server.answers import SAFE, answer, trouble
 from logstreamer.server.auth import Guard, Session
 from logstreamer.server.board import Board
+from logstreamer.server.bodies import Health, Readiness, Streams
 from logstreamer.server.event_stream import EventStream
 from logstreamer.server.feeds import Feeds
 from logstreamer.server.files import Files
+from logstreamer.server.openapi import description
 from logstreamer.server.pages import Pages
 from logstreamer.server.search.endpoint import Search
 from logstreamer.server.status import StreamStatus
@@ -26,6 +29,21 @@ MAX_FOLLOWED = 100
 """Streams whose lines one client may follow at once."""
 
 MAX_VIEWERS = 500
+
+
+class _Anything(Convertor[str]):
+    """A path with whatever in it: Starlette's own stops at a newline, and the answer would be none of ours."""
+
+    regex = r"[\s\S]*"
+
+    def convert(self, value: str) -> str:
+        return value
+
+    def to_string(self, value: str) -> str:
+        return value
+
+
+register_url_convertor("anything", _Anything())
 
 Part = Callable[[Request, StreamStatus], Awaitable[Response]]
 
@@ -61,12 +79,13 @@ class Api:
             Route("/healthz", self.healthz),
             Route("/readyz", self.readyz),
             Route("/", self.home),
-            self._guarded("/static/{path:path}", self._pages.static),
+            self._guarded("/static/{path:anything}", self._pages.static),
             self._guarded("/api/v1/streams", self.streams),
-            self._guarded("/api/v1/streams/{path:path}", self.stream),
+            self._guarded("/api/v1/streams/{path:anything}", self.stream),
             self._guarded("/api/v1/events", self.events),
             self._guarded("/api/v1/search", self._search.get),
             self._guarded("/api/v1/alerts", self.alerts),
+            self._guarded("/openapi.json", self.openapi),
         ]
 
     def _guarded(self, path: str, endpoint: object) -> Route:
@@ -76,14 +95,13 @@ class Api:
 
     async def healthz(self, request: Request) -> Response:
         """Alive; says which life of the receiver this is."""
-        return answer({"status": "ok", "instance": self._instance})
+        return answer(Health("ok", self._instance))
 
     async def readyz(self, request: Request) -> Response:
         """Whether what should move does: 200, or 503 with the reasons. Names no stream."""
         reasons = self._board.reasons()
         status = "not ready" if reasons else "ready"
-        body = {"status": status, "instance": self._instance, "reasons": reasons}
-        return answer(body, 503 if reasons else 200)
+        return answer(Readiness(status, self._instance, reasons), 503 if reasons else 200)
 
     async def home(self, request: Request) -> Response:
         """The page; every stream in plain words for who asks for no page."""
@@ -94,7 +112,7 @@ class Api:
 
     async def streams(self, request: Request) -> Response:
         """Every stream with its state."""
-        return answer({"streams": await self._board.all(), "now": now()})
+        return answer(Streams(await self._board.all(), now()))
 
     async def stream(self, request: Request) -> Response:
         """One stream at .../SITE/JOB/FILE; its /bytes, its /lines, and where it was /at a time.
@@ -110,6 +128,10 @@ class Api:
         if status is not None:
             return answer(status)
         return trouble(404, f"no stream is stored at {path}")
+
+    async def openapi(self, request: Request) -> Response:
+        """What this API offers, as OpenAPI 3.1."""
+        return answer(description())
 
     async def alerts(self, request: Request) -> Response:
         """Rules with their last firing, and webhooks."""

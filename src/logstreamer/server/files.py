@@ -13,7 +13,7 @@ from starlette.responses import Response, StreamingResponse
 
 from logstreamer.errors import StoreError
 from logstreamer.lines import Annotator, Line
-from logstreamer.server.answers import SAFE, BadQuery, answer, integer, number, trouble
+from logstreamer.server.answers import SAFE, BadQuery, answer, flag, integer, number, trouble
 from logstreamer.server.marks import Mark, marks_between
 from logstreamer.server.paging import MAX_LINES, span_around, span_from, start_of_lines
 from logstreamer.server.ranges import Unsatisfiable, parse_range
@@ -57,13 +57,17 @@ class Files:
     async def bytes(self, request: Request, status: StreamStatus) -> Response:
         """The bytes, or a range of them."""
         try:
+            download = flag(request, "download")
+        except BadQuery as error:
+            return trouble(400, str(error))
+        try:
             reader = await run_in_threadpool(self._store.reader, status.path)
         except StoreError as error:
             return trouble(404, str(error))
         size = reader.size()
         etag = f'"{status.digest}"' if status.digest else f'"{status.created}-{size:x}"'
         headers = {**SAFE, "Accept-Ranges": "bytes", "ETag": etag, "Content-Type": "application/octet-stream"}
-        if request.query_params.get("download", "0") not in ("0", ""):
+        if download:
             headers["Content-Disposition"] = _attachment(status.path.rpartition("/")[2])
         whole = request.headers.get("if-range", etag) != etag
         try:
