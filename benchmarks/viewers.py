@@ -1,0 +1,205 @@
+"""What people who watch cost: `python -m benchmarks.viewers` prints a table. Needs Linux (/proc).
+
+Three figures of a real receiver and a real sender on this machine: how long a line takes from its append to its event,
+how much of its rate ingest loses to viewers of the stream that comes in, and what viewers that never read hold.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import re
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+TOKEN = "viewers"
+MIB = 1 << 20
+BLOCK = b"".join(b"2026-11-24 18:20:37,123 - trainer - INFO - step %07d loss=0.123456\n" % n for n in range(20_000))
+PATIENCE = 120.0
+
+READER = """
+import selectors, socket, sys
+host, port, path, count, reads = sys.argv[1], int(sys.argv[2]), sys.argv[3], int(sys.argv[4]), sys.argv[5] == "1"
+ready, total = selectors.DefaultSelector(), 0
+for _ in range(count):
+    viewer = socket.create_connection((host, port))
+    viewer.sendall(f"GET {path} HTTP/1.1\\r\\nHost: x\\r\\n\\r\\n".encode())
+    ready.register(viewer, selectors.EVENT_READ)
+print("ready", flush=True)
+while reads:
+    for key, _ in ready.select():
+        total += len(key.fileobj.recv(1 << 20))
+sys.stdin.read()
+"""
+
+
+def main() -> None:
+    """All three."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--viewers", type=int, default=50)
+    parser.add_argument("--size", type=int, default=400, help="MiB of the log whose way in is measured")
+    parser.add_argument("--rounds", type=int, default=3)
+    options = parser.parse_args()
+    print(f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
+    with tempfile.TemporaryDirectory(dir="/dev/shm" if os.path.isdir("/dev/shm") else None) as directory:
+        latencies = latency(Path(directory) / "latency")
+        quantiles = statistics.quantiles(latencies, n=20)
+        print(f"append to event: p50 {quantiles[9] * 1000:.0f} ms, p95 {quantiles[18] * 1000:.0f} ms, "
+              f"worst {max(latencies) * 1000:.0f} ms")  # fmt: skip
+        source = Path(directory) / "source.log"
+        with open(source, "wb") as file:
+            while file.tell() < options.size * MIB:
+                file.write(BLOCK)
+        rates: dict[tuple[int, bool], list[tuple[float, int]]] = {}
+        for number in range(options.rounds):
+            for count, reads in ((0, True), (options.viewers, True), (options.viewers, False)):
+                place = Path(directory) / f"{number}-{count}-{reads}"
+                rates.setdefault((count, reads), []).append(ingest(place, source, count, reads))
+        alone = statistics.median(rate for rate, _ in rates[0, True])
+        for (count, reads), found in rates.items():
+            rate = statistics.median(rate for rate, _ in found)
+            memory = statistics.median(memory for _, memory in found)
+            kind = "viewers" if reads else "viewers that never read"
+            each = ", ".join(f"{rate / MIB:.0f}" for rate, _ in found)
+            print(f"{count} {kind}: {rate / MIB:.0f} MiB/s ({each}), {100 * (rate / alone - 1):+.0f} %, "
+                  f"receiver's peak {memory / MIB:.0f} MiB")  # fmt: skip
+
+
+def latency(directory: Path) -> list[float]:
+    """Seconds from the append of a line to its event, of 200 lines, ten a second."""
+    directory.mkdir()
+    log = directory / "live.log"
+    log.write_bytes(b"begin\n")
+    with receiver(directory) as (port, _), sender(log, port), events(port, "site/job/live.log@0") as lines:
+        next(lines)
+        found = []
+        with open(log, "ab", buffering=0) as file:
+            for _ in range(200):
+                file.write(b"%d\n" % time.monotonic_ns())
+                stamp = next(lines)
+                found.append((time.monotonic_ns() - int(stamp)) / 1e9)
+                time.sleep(0.1)
+    return found
+
+
+def ingest(directory: Path, source: Path, viewers: int, reads: bool) -> tuple[float, int]:
+    """Bytes a second that came in, and the receiver's most memory in bytes."""
+    directory.mkdir()
+    log = directory / "live.log"
+    log.write_bytes(b"begin\n")
+    copy = directory / "copies" / "site" / "job" / "live.log"
+    with receiver(directory) as (port, pid), sender(log, port):
+        _wait(lambda: copy.exists() and copy.stat().st_size == 6)
+        with watching(port, viewers, reads):
+            size = 6 + source.stat().st_size
+            os.link(source, directory / "next")
+            os.replace(directory / "next", log)
+            _wait(lambda: copy.stat().st_size > 6)
+            began, first = time.monotonic(), copy.stat().st_size
+            _wait(lambda: copy.stat().st_size >= size)
+            rate = (copy.stat().st_size - first) / (time.monotonic() - began)
+        return rate, _memory(pid)
+
+
+@contextmanager
+def receiver(directory: Path) -> Iterator[tuple[int, int]]:
+    """A receiver's port and process."""
+    command = [
+        sys.executable,
+        "-m",
+        "logstreamer",
+        "serve",
+        "--listen",
+        "127.0.0.1:0",
+        "--dest",
+        str(directory / "copies"),
+    ]
+    environment = {**os.environ, "LOGSTREAMER_TOKEN": TOKEN}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment) as process:
+        assert process.stdout is not None
+        try:
+            found = re.search(rb":(\d+)", process.stdout.readline().rpartition(b"//")[2])
+            assert found is not None
+            yield int(found[1]), process.pid
+        finally:
+            process.terminate()
+
+
+@contextmanager
+def sender(log: Path, port: int) -> Iterator[None]:
+    """Something that follows *log*."""
+    to = ["--to", f"http://127.0.0.1:{port}", "--site", "site", "--job", "job"]
+    command = [sys.executable, "-m", "logstreamer", "send", str(log), *to]
+    environment = {**os.environ, "LOGSTREAMER_TOKEN": TOKEN}
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment) as process:
+        try:
+            yield
+        finally:
+            process.kill()
+
+
+@contextmanager
+def watching(port: int, count: int, reads: bool) -> Iterator[None]:
+    """*count* viewers of the stream, in one process that gives way to the others, as if it ran elsewhere."""
+    path = f"/api/v1/events?token={TOKEN}&stream=site/job/live.log@0"
+    command = [
+        "nice",
+        "-n",
+        "19",
+        sys.executable,
+        "-c",
+        READER,
+        "127.0.0.1",
+        str(port),
+        path,
+        str(count),
+        str(int(reads)),
+    ]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        try:
+            yield
+        finally:
+            process.kill()
+
+
+@contextmanager
+def events(port: int, stream: str) -> Iterator[Iterator[str]]:
+    """The texts of the lines of *stream* as they come."""
+    with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE) as connection:
+        path = f"/api/v1/events?token={TOKEN}&stream={stream}"
+        connection.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+
+        def texts() -> Iterator[str]:
+            for line in connection.makefile("rb"):
+                if line.startswith(b'data: {"stream":'):
+                    yield from (one["text"] for one in json.loads(line[6:])["lines"] if not one.get("open"))
+
+        yield texts()
+
+
+def _memory(pid: int) -> int:
+    """The most that process *pid* had in memory."""
+    found = re.search(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text())
+    return int(found[1]) * 1024 if found else 0
+
+
+def _wait(happened) -> None:  # type: ignore[no-untyped-def]
+    end = time.monotonic() + PATIENCE
+    while not happened():
+        if time.monotonic() > end:
+            raise TimeoutError("it does not happen")
+        time.sleep(0.002)
+
+
+if __name__ == "__main__":
+    main()
