@@ -26,6 +26,8 @@ SETTINGS = hypothesis.settings(
     max_examples=10, deadline=None, database=None, suppress_health_check=list(HealthCheck), print_blob=True
 )
 SEARCH = "/api/v1/search"
+# Schemathesis reports to Hypothesis in a way that its latest version advises against.
+pytestmark = pytest.mark.filterwarnings("ignore::hypothesis.errors.HypothesisDeprecationWarning")
 ENDLESS = "/api/v1/events"
 
 
