@@ -152,9 +152,10 @@ class Discovery:
 
     def _walk(self, top: str, base: str) -> Iterator[tuple[str, str]]:
         """The files below *top*; links to directories are not entered."""
-        pending = [top]
+        prefix = os.path.relpath(top, base)
+        pending = [(top, "" if prefix == os.curdir else prefix + os.sep)]
         while pending:
-            directory = pending.pop()
+            directory, prefix = pending.pop()
             try:
                 with os.scandir(directory) as listing:
                     entries = sorted(listing, key=lambda entry: entry.name)
@@ -168,10 +169,9 @@ class Discovery:
                     self._known[directory] = ""
                     self.remarks.stores.append(directory)
                 continue
-            pending += [entry.path for entry in reversed(entries) if entry.is_dir(follow_symlinks=False)]
-            yield from (
-                (entry.path, os.path.relpath(entry.path, base)) for entry in entries if not _is_directory(entry)
-            )
+            below = [entry for entry in reversed(entries) if entry.is_dir(follow_symlinks=False)]
+            pending += [(entry.path, f"{prefix}{entry.name}{os.sep}") for entry in below]
+            yield from ((entry.path, prefix + entry.name) for entry in entries if not _is_directory(entry))
 
 
 def _is_directory(entry: os.DirEntry[str]) -> bool:

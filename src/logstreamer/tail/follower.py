@@ -61,10 +61,12 @@ class Follower:
         self._failure: OSError | None = None
         self._next_look = now
         self._closed = False
+        self._still: Source | None = None  # the one source, while a stat of the path shows all that can happen
         self.poll(now)
 
     def cursor(self, resume: ResumePoint | None, now: float) -> Cursor:
         """A new place in the stream: at *resume*, else at the first byte still held since we follow."""
+        self._still = None
         cursor = Cursor(self, resume)
         self._chain.cursors.append(cursor)
         self._try_place(cursor, now)
@@ -75,11 +77,12 @@ class Follower:
 
         Never raises OSError: what cannot be seen is in `trouble` and stays as it was.
         """
+        self._next_look = now + self.poll_interval
+        if self._still is not None and self._is_still(self._still):
+            return False
         if self._closed:
             return False
-        self._next_look = now + self.poll_interval
-        if self._is_still():
-            return False
+        self._still = None
         try:
             self._look(now)
         except OSError as error:
@@ -92,18 +95,16 @@ class Follower:
                 self._try_place(cursor, now)
         self._report(self._failure)
         self._failure = None
+        if self.exists and self.trouble is None and self._chain.all_placed:
+            self._still = self._chain.only_settled
         return True
 
-    def _is_still(self) -> bool:
+    def _is_still(self, source: Source) -> bool:
         """Whether one stat shows that all is as it was: most looks at most files, so it has to be cheap."""
-        source = self._chain.only_settled
-        if source is None or self.trouble is not None or not self.exists or not self._chain.all_placed:
-            return False
         try:
-            st = os.stat(self.path)
+            return source.is_still(os.stat(self.path))
         except OSError:
             return False
-        return source.is_still(st)
 
     def wake(self) -> None:
         """Something happened in the directory: `get_timer` is due at once."""
@@ -123,7 +124,7 @@ class Follower:
 
     def close(self) -> None:
         """Close every source and cursor. Idempotent."""
-        self._closed = True
+        self._closed, self._still = True, None
         for cursor in list(self._chain.cursors):
             cursor.close()
         for source in self._chain.sources:
@@ -311,15 +312,18 @@ class Follower:
 
     def doubt(self, source: Source, now: float) -> None:
         """A cursor found other bytes in *source* than it read there. Raises OSError."""
+        self._still = None
         if source.content is not None:
             self._truncate(source, now)
 
     def passed(self) -> None:
         """A cursor left a source."""
+        self._still = None
         self._collect()
 
     def failed(self, error: OSError) -> None:
         """A cursor could not read."""
+        self._still = None
         self._failure = error
         self._report(error)
 
