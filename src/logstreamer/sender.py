@@ -50,6 +50,8 @@ class FollowSpec:
         chunk_size: most bytes of one Data frame (>= 1).
         chunk_timeout: how long a receiver may say nothing while an answer is due (> 0).
         stop_at_eof: end at the file's first end, as if it had got its last line already.
+        refusal: why this site does not allow the file to be streamed: the receiver is told, and nothing is read; "":
+            it allows it.
         keep_open: at the end the stream is left and not finished, so that a later sender of it continues.
     """
 
@@ -61,6 +63,7 @@ class FollowSpec:
     chunk_timeout: float = 5.0
     stop_at_eof: bool = False
     keep_open: bool = False
+    refusal: str = ""
 
 
 class LaneState(enum.Enum):
@@ -243,6 +246,10 @@ class Lane:
                 self._end(make_reply(rc, {"reason": reason}), reason)
 
     def _position(self, accept: Accept, now: float) -> None:
+        if refusal := self._sender.spec.refusal:
+            self.protocol.abort(ReturnCode.REFUSED, refusal)
+            self._end(make_reply(ReturnCode.REFUSED, {"reason": refusal}), f"this site does not allow it: {refusal}")
+            return
         if self._cursor is not None:
             self._cursor.close()
         reach("sender.placed")

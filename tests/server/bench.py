@@ -49,11 +49,11 @@ class Bench:
         self.site = WebSocketEngine.connect("s", {"receiver": self.engine.url}, token=TOKEN)
         self.stop = threading.Event()
 
-    def follow(self, name: str, content: bytes = b""):
+    def follow(self, name: str, content: bytes = b"", refusal: str = ""):
         """Begin to send a file of *content*."""
         path = self.directory / name
         path.write_bytes(content)
-        spec = FollowSpec(str(path), stop_event=self.stop, poll_interval=0.05)
+        spec = FollowSpec(str(path), stop_event=self.stop, poll_interval=0.05, refusal=refusal)
         return self.site.follow(spec, StreamKey("c", "t", "j", name, str(path)), ["receiver"])
 
     def finish(self, following) -> None:

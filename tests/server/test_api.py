@@ -112,3 +112,35 @@ def test_a_file_that_is_called_bytes(bench):
 
     assert json.loads(bench.ask("/api/v1/streams/s/j/bytes")[1])["size"] == 1
     assert bench.ask("/api/v1/streams/s/j/bytes/bytes")[1] == b"x"
+
+
+def test_a_site_that_allows_nothing(bench):
+    """The receiver knows that, with the reason, and has no byte; the sender says so."""
+    following = bench.follow("f", b"secret\n", refusal="the privacy officer says no")
+    following.result(20)
+    (lane,) = following.sender.lanes
+    status = _wait_for(bench, lambda stream: stream["state"] == "refused by site")
+
+    assert lane.outcome.get_return_code() == "REFUSED"
+    assert lane.reason == "this site does not allow it: the privacy officer says no"
+    assert (status["state_detail"], status["size"]) == ("the privacy officer says no", 0)
+    assert status["history"][-1]["state"] == "refused by site"
+    later = bench.follow("f", b"")
+    bench.finish(later)
+    assert _wait_for(bench, lambda stream: stream["state"] == "finished")["size"] == 0
+
+
+def test_the_history_of_a_life(bench, monkeypatch):
+    """A sender that falls silent and comes back: both are kept, with the place, while nobody watches."""
+    monkeypatch.setattr("logstreamer.server.states.dead_after", lambda idle_timeout: 0.05)
+    bench.follow("f", b"one\n")
+    dead = _wait_for(bench, lambda stream: any(change["state"] == "dead" for change in stream["history"]))
+    monkeypatch.undo()
+    back = _wait_for(bench, lambda stream: stream["history"][-1]["state"] in ("live", "quiet"))
+
+    change = next(change for change in dead["history"] if change["state"] == "dead")
+    assert change["offset"] == 4
+    assert change["detail"].startswith("no beat for")
+    assert back["history"][-1]["at"] >= change["at"]
+    page = json.loads(bench.ask("/api/v1/streams/s/j/f/lines")[1])
+    assert [mark["kind"] for mark in page["marks"]][-2:] == ["dead", "back"]

@@ -30,7 +30,7 @@ def test_everyday_states_are_kept_when_they_last():
     assert chronicle.look(State.QUIET, "", 231.0, "quiet") is None
 
 
-@pytest.mark.parametrize("state", [State.DEAD, State.DISK_FULL, State.STALLED])
+@pytest.mark.parametrize("state", [State.DEAD, State.DISK_FULL, State.STALLED, State.REFUSED])
 def test_what_matters_is_kept_at_once(state):
     """And so is the return from it."""
     chronicle = Chronicle()

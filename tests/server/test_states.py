@@ -49,6 +49,7 @@ def pulse(**known):
         ({"size": 0}, {"durable": 0, "reach": 0, "last_data": None}, (State.WAITING, "nothing in the file yet")),
         ({"state": "dead"}, None, (State.DEAD, "at byte 100")),
         ({"state": "failed", "state_detail": "ERROR no"}, None, (State.FAILED, "ERROR no")),
+        ({"state": "refused by site", "state_detail": "REFUSED no"}, None, (State.REFUSED, "no")),
         ({"state": "live"}, None, (State.UNKNOWN, "its sender has not come back yet")),
         ({"finished": "then", "digest": "d"}, None, (State.FINISHED, "digest ok")),
         ({"state": "dead"}, {}, (State.LIVE, "")),

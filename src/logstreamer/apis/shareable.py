@@ -17,6 +17,8 @@ class ReturnCode:
     EXECUTION_EXCEPTION = "EXECUTION_EXCEPTION"
     BAD_REQUEST_DATA = "BAD_REQUEST_DATA"
     COMMUNICATION_ERROR = "COMMUNICATION_ERROR"
+    REFUSED = "REFUSED"
+    """Of ours alone: the site does not allow this log to be streamed."""
 
 
 class Shareable(dict[str, Any]):

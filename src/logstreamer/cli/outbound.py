@@ -23,6 +23,9 @@ from logstreamer.store.layout import Place
 
 CHANNEL, TOPIC, RECEIVER = "log_streaming", "live_log", "receiver"
 
+REFUSE_VARIABLE = "LOGSTREAMER_REFUSE"
+"""Set at a site that does not allow its logs to be streamed, to the reason: the receiver is told that, and no more."""
+
 MOST_AT_ONCE = 256
 """Files of a snapshot under way at a time; each has one or two open."""
 
@@ -98,7 +101,14 @@ class Outbound:
     def _follow(self, found: Found) -> Following:
         # The source is part of the stream's identity: two files of one name are never one stream.
         key = StreamKey(CHANNEL, TOPIC, self._job, found.name, _text(found.path))
-        spec = FollowSpec(found.path, stop_event=self._draining, stop_at_eof=self._snapshot, keep_open=self._keep_open)
+        refusal = os.environ.get(REFUSE_VARIABLE, "")
+        spec = FollowSpec(
+            found.path,
+            stop_event=self._draining,
+            stop_at_eof=self._snapshot,
+            refusal=refusal,
+            keep_open=self._keep_open,
+        )
         called = {PayloadKey.FILE_NAME: os.path.basename(found.name)}
         return self._engine.follow(spec, key, [RECEIVER], called, optional=True)
 

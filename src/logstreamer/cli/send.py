@@ -75,6 +75,9 @@ def send(
     file is sent as it is. SIGINT or SIGTERM sends what there is and ends; a second one ends at once. That finishes the
     copies, and a later `send` begins new ones; with --keep-open, for a service that is restarted, it continues them.
 
+    A site that does not allow its logs to leave sets LOGSTREAMER_REFUSE to the reason: the receiver is told that, and
+    nothing is read or sent.
+
     Exit codes: 0 all of it is stored at the receiver, also after a signal; 1 something is not, and it says what;
     2 wrong usage; 130 or 143 ended at once by a second SIGINT or SIGTERM. With a command its own comes first.
 

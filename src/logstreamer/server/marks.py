@@ -68,8 +68,8 @@ def _of_changes(history: tuple[Change, ...]) -> Iterator[Mark]:
     for change in history:
         if change.state == "dead":
             yield Mark(change.offset, "dead", change.at, change.detail)
-        elif change.state == "failed":
+        elif change.state in ("failed", "refused by site"):
             yield Mark(change.offset, "failed", change.at, change.detail)
         elif lost and change.state != "finished":
             yield Mark(change.offset, "back", change.at, f"at byte {change.offset}")
-        lost = change.state in ("dead", "failed")
+        lost = change.state in ("dead", "failed", "refused by site")

@@ -35,6 +35,7 @@ class State(enum.StrEnum):
     DEAD = "dead"
     FINISHED = "finished"
     FAILED = "failed"
+    REFUSED = "refused by site"
     UNKNOWN = "unknown"
 
 
@@ -123,6 +124,8 @@ def _without_sender(record: StreamRecord) -> Health:
             return Health(State.DEAD, f"at byte {record.size}", reach=record.size)
         case "failed":
             return Health(State.FAILED, record.state_detail, reach=record.size)
+        case State.REFUSED.value:
+            return Health(State.REFUSED, record.state_detail.removeprefix("REFUSED").strip(), reach=record.size)
     return Health(State.UNKNOWN, "its sender has not come back yet", reach=record.size)
 
 

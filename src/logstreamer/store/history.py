@@ -23,6 +23,10 @@ MAX_CHANGES = 200
 """Changes of state that are kept, the newest."""
 
 
+END_STATES = {"TIMEOUT": "dead", "REFUSED": "refused by site"}
+"""The state of a stream whose run ended with a return code; "failed" for all others but OK."""
+
+
 def text(value: str, what: str) -> str:
     """*value*, which comes from a peer, if JSON can carry it.
 

@@ -7,7 +7,7 @@ import msgspec
 from logstreamer.store.layout import Place
 from logstreamer.store.sidecar import Change, Run, Segment, Sidecar, Trouble, at
 
-_SETTLED = frozenset({"finished", "failed", "dead"})
+_SETTLED = frozenset({"finished", "failed", "dead", "refused by site"})
 
 
 class Gap(msgspec.Struct, frozen=True):
