@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 import logging
+import os
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Protocol, TypeVar
@@ -27,6 +28,9 @@ ABANDONED_SECONDS = 60.0
 
 ACK_SECONDS = 0.01
 """How soon after an ack the next one goes, unless a quarter of the window waits for it."""
+
+BEAT_SECONDS = 10.0
+"""The longest pause between two heartbeats: the senders' default, less where the receiver is less patient."""
 
 Result = TypeVar("Result")
 
@@ -135,7 +139,7 @@ class Inbound:
         """What is known of the sender."""
         if self.rc is not None:
             return InboundState.OVER
-        if self._retry_at is not None and self.trouble:
+        if self.trouble:
             return InboundState.STALLED
         if self.protocol is None:
             return InboundState.OPENING
@@ -145,7 +149,7 @@ class Inbound:
     # -- connections
 
     def open(self, outlet: Outlet, stream: int, frame: Open) -> None:
-        """The sender is there on *outlet*. The newest connection wins, whoever held the stream before."""
+        """The sender is there on *outlet*. The newest connection wins, see `is_held_against` for whose it may be."""
         self._fence(outlet, stream, frame.run)
         self.outlet, self.stream, self._opening = outlet, stream, frame
         self._lost_at = None
@@ -157,6 +161,16 @@ class Inbound:
             self.protocol.detach()
         if old is not None and (old, old_stream) != (outlet, stream) and run != self.run:
             Farewell(Abort(ReturnCode.TASK_ABORTED, "another sender took this stream over")).say(old, old_stream)
+
+    def is_held_against(self, run: str) -> bool:
+        """Whether another sender than that of *run* has this stream, and is alive.
+
+        Where two machines give themselves one name, the second would otherwise continue the copy of the first.
+        """
+        if self.outlet is None or self.protocol is None or self.run == run:
+            return False
+        assert self.last_beat is not None
+        return self.busy_since is not None or self._clock() < self.last_beat + dead_after(self.protocol.idle_timeout)
 
     def is_on(self, outlet: Outlet, stream: int) -> bool:
         """Whether frames for *stream* of *outlet* are ours, or those of somebody who was fenced off."""
@@ -287,6 +301,7 @@ class Inbound:
         protocol = self.protocol
         assert protocol is not None
         self.trouble = ""
+        protocol.stalled("")
         if isinstance(job, Data):
             protocol.written(job.end)
         if isinstance(job, Eof) and verdict.rc in (None, ReturnCode.OK):
@@ -313,6 +328,8 @@ class Inbound:
         if not self.trouble:
             logger.warning("stream %s of %s waits: %s", self.key.name, self.site, error)
         self.trouble = str(error)
+        if self.protocol is not None:
+            self.protocol.stalled(os.strerror(error.errno) if error.errno else "the receiver's store has failed")
         self._jobs.appendleft(job)
         self._retry_at = self._clock() + RETRY_SECONDS
 
@@ -438,6 +455,11 @@ class Inbound:
             silence = f"nothing heard for {self.protocol.idle_timeout or ABANDONED_SECONDS:g} s"
             logger.warning("stream %s of %s: %s, closing it", self.key.name, self.site, silence)
             self.end(ReturnCode.TIMEOUT, silence)
+
+
+def dead_after(idle_timeout: float) -> float:
+    """Seconds of silence after which a sender counts as dead: two heartbeats, as it has to send three in time."""
+    return 2 * (min(BEAT_SECONDS, idle_timeout / 3) if idle_timeout > 0 else BEAT_SECONDS)
 
 
 class Farewell:

@@ -98,6 +98,10 @@ class Receiver:
             self._waiting[key] = (outlet, stream, frame)
             inbound.end(ReturnCode.TASK_ABORTED, "its sender began anew")
             return
+        if inbound is not None and inbound.is_held_against(frame.run):
+            reason = "another sender of this site is sending this stream"
+            Farewell(Reject(ReturnCode.ERROR, reason, transient=True)).say(outlet, stream)
+            return
         if inbound is None:
             if len(self._live) >= MAX_STREAMS:
                 Farewell(Reject(ReturnCode.ERROR, "too many streams", transient=True)).say(outlet, stream)

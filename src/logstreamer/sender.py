@@ -201,6 +201,11 @@ class Lane:
         return self.protocol.window.acked
 
     @property
+    def trouble(self) -> str:
+        """Why the target, which can be reached, takes nothing now; "" where it does."""
+        return self.protocol.trouble if self.state is not LaneState.CONNECTING else ""
+
+    @property
     def undelivered(self) -> int:
         """Bytes known to exist and not durable at the target."""
         return self.behind + self.protocol.window.in_flight
@@ -392,9 +397,9 @@ class Lane:
         if self._cursor is None:  # it was never reached, so nobody has counted yet what it lacks
             self._cursor = self._sender.follower.cursor(None, now)
         where = "could not be reached" if self.state is LaneState.CONNECTING else "acknowledged nothing"
-        reason = (
-            f"{self.target} {where} for {GIVE_UP_SECONDS:g} s after the stop; {self.undelivered} bytes not delivered"
-        )
+        since = "" if self._sender.spec.stop_at_eof else " after the stop"
+        why = f" ({self.trouble})" if self.trouble else ""
+        reason = f"{self.target} {where} for {GIVE_UP_SECONDS:g} s{since}{why}; {self.undelivered} bytes not delivered"
         self.abandon(ReturnCode.COMMUNICATION_ERROR, reason)
 
     def status(self) -> dict[str, Any]:

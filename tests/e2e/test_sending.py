@@ -348,13 +348,14 @@ def test_a_secret_token_is_not_printed(receiver):
 
 @pytest.mark.parametrize("options", [(), ("--fsync",)])
 def test_a_full_disk_pauses_and_loses_nothing(start, receiver, tmp_path, options):
-    """It is said at the receiver and shown by `ls`; with room again the stream goes on by itself."""
+    """It is said at both ends and shown by `ls`; with room again the stream goes on by itself."""
     receiver.program.stop()
     program = receiver.begin(*options).process
     (tmp_path / "a.log").write_bytes(numbered_lines(0, 100_000))
     resource.prlimit(program.pid, resource.RLIMIT_FSIZE, (1_000_000, resource.RLIM_INFINITY))
     sender = follow(start, receiver, "a.log")
     receiver.program.wait_line(r"a\.log of s waits: .*(File too large|No space)")
+    sender.wait_line("a.log: (File too large|No space left on device); waiting")
 
     assert b"disk full" in run(["ls", "--from", str(receiver.copies)], tmp_path).stdout
     resource.prlimit(program.pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))

@@ -250,7 +250,7 @@ def test_offset_bounds_themselves_are_offsets():
 
 
 def test_fields_of_a_later_version_behind_ours_are_passed_over():
-    assert decoded(message([7, 5, True, "new"])) == Ack(5, final=True)
+    assert decoded(message([7, 5, True, "", "new"])) == Ack(5, final=True)
     assert decoded(message([8, 5])) == Eof(5)
     assert decoded(message([6, 5, 9])) == Heartbeat(5, 9)
 

@@ -7,10 +7,10 @@ import os
 
 import pytest
 
-from logstreamer.inbound import InboundState
+from logstreamer.inbound import InboundState, dead_after
 from logstreamer.server.meter import Meter
 from logstreamer.server.ranges import Unsatisfiable, parse_range
-from logstreamer.server.states import Health, Pulse, State, dead_after, judge
+from logstreamer.server.states import Health, Pulse, State, judge
 from logstreamer.store.layout import Place
 from logstreamer.store.record import StreamRecord
 from logstreamer.store.sidecar import Segment, Sidecar

@@ -146,6 +146,16 @@ class Outbound:
         acked = sum(status["acked"] for status in statuses)
         return Amount(self._acked + acked, sum(status["behind"] for status in statuses))
 
+    def delays(self) -> dict[str, list[str]]:
+        """Why the receiver, which can be reached, takes nothing now: each reason with the files it keeps waiting."""
+        active = list(self._active.items())
+        troubles = self._engine.pump.ask(lambda: [following.sender.lanes[0].trouble for following, _ in active])
+        found: dict[str, list[str]] = {}
+        for (_, item), trouble in zip(active, troubles, strict=True):
+            if trouble:
+                found.setdefault(trouble, []).append(item.path)
+        return found
+
     def trouble(self) -> str:
         """Why nothing reaches the receiver now; "" while it is connected."""
         return self._engine.trouble(RECEIVER)

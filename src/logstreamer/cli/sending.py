@@ -10,6 +10,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 
 from logstreamer.cli.command import CannotRun, Command
+from logstreamer.cli.delays import Delays
 from logstreamer.cli.discovery import Discovery, Found
 from logstreamer.cli.exit_codes import ERROR, OK
 from logstreamer.cli.limits import raise_descriptor_limit
@@ -109,6 +110,7 @@ class Turns:
         self._refusals: set[str] = set()
         self._seen = ("", 0.0)
         self._told = ""
+        self._delays = Delays(STEADY_SECONDS)
         self._draining = False
         self._incomplete = False
 
@@ -189,6 +191,8 @@ class Turns:
         if trouble != self._told and trouble not in self._refusals and now - self._seen[1] >= STEADY_SECONDS:
             self._told = trouble
             self._progress.say(f"{trouble}; trying again" if trouble else "connected")
+        for line in self._delays.news(self._outbound.delays(), now):
+            self._progress.say(line)
         if self._progress.is_due():
             self._progress.show(self._outbound.amount())
 

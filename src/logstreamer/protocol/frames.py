@@ -178,10 +178,15 @@ class Heartbeat(Frame, frozen=True, array_like=True, tag=6):
 
 
 class Ack(Frame, frozen=True, array_like=True, tag=7):
-    """Receiver: every byte below *offset* is durable; *final* answers Eof: the stream is finished."""
+    """Receiver: every byte below *offset* is durable; *final* answers Eof: the stream is finished.
+
+    Args:
+        trouble: why no more is taken at present, for a person; empty: it is.
+    """
 
     offset: Offset
     final: bool = False
+    trouble: Name = ""
 
 
 class Eof(Frame, frozen=True, array_like=True, tag=8):

@@ -78,6 +78,7 @@ class ReceiverProtocol:
         self._ack_due = False
         self._is_asked = False  # the sender waits for the ack that is due
         self._end: int | None = None
+        self._trouble = ""
 
     # -- the connection
 
@@ -192,6 +193,12 @@ class ReceiverProtocol:
         self.durable = offset
         self._ack_due = True
 
+    def stalled(self, trouble: str) -> None:
+        """Nothing can be made durable for a while, because of *trouble*; "": it can again. The sender will be told."""
+        if trouble != self._trouble:
+            self._trouble = trouble[:MAX_NAME]
+            self._ack_due = self._is_asked = True
+
     def busy(self) -> None:
         """Work for this run began (a callback, a slow disk): its time is not the sender's silence."""
         self._busy = True
@@ -232,7 +239,7 @@ class ReceiverProtocol:
             return self._out.popleft()
         if self._ack_due and self.state in (ReceiverState.STREAMING, ReceiverState.ENDING):
             self._ack_due = self._is_asked = False
-            return Ack(self.durable)
+            return Ack(self.durable, trouble=self._trouble)
         return None
 
     @property

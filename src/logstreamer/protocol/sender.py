@@ -135,6 +135,7 @@ class SenderProtocol:
         self.state = SenderState.DETACHED
         self.window = SendWindow()
         self.encoding = ""
+        self.trouble = ""  # why the receiver takes nothing now, in its own words
         self.heartbeat_interval = liveness_interval
         self._new_run = new_run
         self._kind: Kind = kind
@@ -234,6 +235,7 @@ class SenderProtocol:
 
     def _accepted(self, frame: Accept, now: float) -> Event:
         self.state = SenderState.STREAMING
+        self.trouble = ""
         self.encoding = frame.encoding if frame.encoding in self._encodings else ""
         # Rule 7: three heartbeats within the receiver's patience, so that a single late one never looks like death.
         limit = frame.idle_timeout / 3 if frame.idle_timeout > 0 else self._liveness_interval
@@ -269,6 +271,7 @@ class SenderProtocol:
     def _rejected(self, frame: Reject, now: float) -> Event | None:
         if not frame.transient:
             return self._fail(frame.rc, frame.reason)
+        self.trouble = frame.reason
         if self.state is SenderState.OPENING:
             self._wait_to_reopen(now + self._backoff.delay())
         return None
@@ -277,6 +280,7 @@ class SenderProtocol:
         if self.state not in (SenderState.STREAMING, SenderState.ENDING):
             return None
         self.window.ack(frame.offset)
+        self.trouble = frame.trouble
         if frame.final:
             if self.state is not SenderState.ENDING or frame.offset != self.window.sent:
                 raise RemoteProtocolError(f"final ack of {frame.offset} before the end at {self.window.sent}")

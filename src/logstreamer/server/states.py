@@ -7,14 +7,11 @@ import errno
 import os
 from dataclasses import dataclass
 
-from logstreamer.inbound import Inbound, InboundState
+from logstreamer.inbound import Inbound, InboundState, dead_after
 from logstreamer.store.record import StreamRecord
 
 QUIET_SECONDS = 10.0
 """A living sender whose file has not grown for this long is quiet."""
-
-BEAT_SECONDS = 10.0
-"""The longest pause between two heartbeats: the senders' default, less where the receiver is less patient."""
 
 BEHIND_BYTES = 1 << 20
 BEHIND_SECONDS = 2.0
@@ -106,11 +103,6 @@ def judge(record: StreamRecord, pulse: Pulse | None, now: float) -> Health:
     behind = max(0, pulse.reach - max(pulse.durable, record.size))
     state, detail = _with_sender(record, pulse, data, beat, behind)
     return Health(state, detail, data, beat, max(pulse.reach, record.size), behind)
-
-
-def dead_after(idle_timeout: float) -> float:
-    """Seconds of silence after which a sender counts as dead: two heartbeats, as it has to send three in time."""
-    return 2 * (min(BEAT_SECONDS, idle_timeout / 3) if idle_timeout > 0 else BEAT_SECONDS)
 
 
 def is_full(trouble: str) -> bool:

@@ -25,7 +25,9 @@ def store_error(error: OSError, what: str) -> StoreError:
     if isinstance(error, StoreError):
         return error
     kind = DiskFull if error.errno in _NO_ROOM else StoreError
-    return kind(f"cannot {what}: {error.strerror or error}")
+    made = kind(f"cannot {what}: {error.strerror or error}")
+    made.errno = error.errno  # senders are told the reason, and not what lies where here
+    return made
 
 
 @contextlib.contextmanager

@@ -10,6 +10,7 @@ from collections.abc import Callable
 import msgspec
 
 from logstreamer.engines.base import BaseEngine
+from logstreamer.inbound import dead_after
 from logstreamer.server.alerts.courier import Courier
 from logstreamer.server.alerts.detector import Look, begin, detect, identity
 from logstreamer.server.alerts.event import Event
@@ -17,7 +18,6 @@ from logstreamer.server.alerts.ledger import Firing, Known, Ledger, Message, Tra
 from logstreamer.server.alerts.rules import Config, Rule
 from logstreamer.server.alerts.scout import Findings, Scout
 from logstreamer.server.board import Board
-from logstreamer.server.states import dead_after
 from logstreamer.server.status import StreamStatus
 from logstreamer.store.follow import Reader, match
 
