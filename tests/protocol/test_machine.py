@@ -288,8 +288,10 @@ def test_no_fault_of_the_wire_or_of_either_end_loses_doubles_or_stalls_a_byte():
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-def test_no_fault_of_the_wire_or_of_either_end_loses_doubles_or_stalls_a_byte_for_long():
-    run_state_machine_as_test(FaultMachine, settings=settings(fast, max_examples=500, stateful_step_count=120))
+@pytest.mark.parametrize("part", range(4))
+def test_no_fault_of_the_wire_or_of_either_end_loses_doubles_or_stalls_a_byte_for_long(part: int):
+    """In parts, which may run side by side."""
+    run_state_machine_as_test(FaultMachine, settings=settings(fast, max_examples=125, stateful_step_count=120))
 
 
 @pytest.mark.parametrize("seed", range(20))

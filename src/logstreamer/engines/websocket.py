@@ -243,6 +243,9 @@ def _explain_status(error: InvalidStatus, endpoint: Endpoint) -> tuple[str, bool
 
 
 def _reason(error: BaseException) -> str:
+    if isinstance(error, ssl.SSLError):  # an OSError too, whose number is none of the system's
+        what = getattr(error, "verify_message", "") or error.reason or str(error)
+        return f"its certificate cannot be trusted: {what}" if isinstance(error, ssl.SSLCertVerificationError) else what
     if isinstance(error, OSError) and error.errno is not None and error.errno in errno.errorcode:
         return os.strerror(error.errno)  # the error's own text repeats the address
     if isinstance(error, OSError) and error.strerror:
