@@ -17,7 +17,7 @@ from tests.chaos.plan import Fault
 from tests.chaos.truth import Absence, Absences
 
 TOKEN = "chaos"
-PATIENCE = 60.0
+PATIENCE = 180.0
 """Seconds after which something that should have happened counts as never happening."""
 
 
