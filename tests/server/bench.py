@@ -65,7 +65,7 @@ class Bench:
 
     def ask(self, path: str, token: str = TOKEN, **headers: str) -> tuple[http.client.HTTPResponse, bytes]:
         """GET *path*."""
-        connection = http.client.HTTPConnection(self.engine.endpoint.netloc, timeout=10)
+        connection = http.client.HTTPConnection(self.engine.endpoint.netloc, timeout=30)
         if token:
             headers["Authorization"] = f"Bearer {token}"
         connection.request("GET", path, headers=headers)

@@ -7,7 +7,7 @@ import logging
 import os
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 
 import msgspec
 from starlette.requests import Request
@@ -29,7 +29,7 @@ WORKERS = 2
 PATIENCE_SECONDS = 2.0
 """one more waits so long for its turn: a page's next search may come before the last one has quite ended."""
 
-START_SECONDS = 20.0
+START_SECONDS = 30.0
 
 GRACE_SECONDS = 3.0
 """A worker that is not done so long after its time is ended."""
@@ -83,7 +83,8 @@ class _Events(StreamingResponse):
     """What a worker writes. The worker ends with the answer, also where the client left before the first event."""
 
     def __init__(self, worker: _Worker, seconds: float, headers: dict[str, str]) -> None:
-        super().__init__(worker.events(seconds), 200, headers, media_type="text/event-stream")
+        self._events = worker.events(seconds)
+        super().__init__(self._events, 200, headers, media_type="text/event-stream")
         self._worker = worker
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -91,6 +92,7 @@ class _Events(StreamingResponse):
             await super().__call__(scope, receive, send)
         finally:
             self._worker.end()
+            await self._events.aclose()
 
 
 class _Worker:
@@ -118,7 +120,7 @@ class _Worker:
         except (msgspec.DecodeError, TimeoutError):
             return "the search could not be started; the receiver's log says why"
 
-    async def events(self, seconds: float) -> AsyncIterator[bytes]:
+    async def events(self, seconds: float) -> AsyncGenerator[bytes, None]:
         """What it writes, until it ends, at most for *seconds*."""
         loop = asyncio.get_running_loop()
         deadline = loop.time() + seconds
@@ -151,6 +153,8 @@ class _Worker:
             self._pipe.close()
         if process is None:
             return
+        if self._pipe is None and process.stdout is not None:
+            process.stdout.close()
         process.kill()
         asyncio.get_running_loop().run_in_executor(None, process.wait).add_done_callback(lambda _: self._ended())
 
