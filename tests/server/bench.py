@@ -49,12 +49,12 @@ class Bench:
         self.site = WebSocketEngine.connect("s", {"receiver": self.engine.url}, token=TOKEN)
         self.stop = threading.Event()
 
-    def follow(self, name: str, content: bytes = b"", refusal: str = ""):
+    def follow(self, name: str, content: bytes = b"", refusal: str = "", meta: dict | None = None):
         """Begin to send a file of *content*."""
         path = self.directory / name
         path.write_bytes(content)
         spec = FollowSpec(str(path), stop_event=self.stop, poll_interval=0.05, refusal=refusal)
-        return self.site.follow(spec, StreamKey("c", "t", "j", name, str(path)), ["receiver"])
+        return self.site.follow(spec, StreamKey("c", "t", "j", name, str(path)), ["receiver"], meta)
 
     def finish(self, following) -> None:
         """Let it end, and wait for that."""

@@ -134,3 +134,14 @@ def test_the_last_line_is_in_the_list(bench, content, text):
     (status,) = json.loads(bench.ask("/api/v1/streams")[1])["streams"]
 
     assert status["last_line"] == text
+
+
+def test_times_that_name_no_zone_are_the_site_s(bench):
+    """As its sender says, in history and live."""
+    bench.follow("f", b"2026-11-24 18:20:37 INFO one\n", meta={"zone": "+02:00"})
+    events = bench.events("s/j/f@0")
+    (event,) = [event for event in events.until(lambda event: event.name == "lines") if event.name == "lines"]
+    events.close()
+
+    assert event.data["lines"][0]["time"] == 1795544437.0 - 7200
+    assert ask(bench, "")["lines"][0]["time"] == 1795544437.0 - 7200

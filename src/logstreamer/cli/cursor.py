@@ -12,7 +12,7 @@ from logstreamer.cli.choice import Choice, Filter
 from logstreamer.cli.entries import Block, Cutter, Entry, Item, Notice
 from logstreamer.cli.output import gap_text
 from logstreamer.lines import MAX_TEXT, Annotator, RawLine
-from logstreamer.lines.zones import zone_of
+from logstreamer.lines.zones import zone_of, zone_said
 from logstreamer.server.status import StreamStatus
 from logstreamer.store.follow import Reader
 
@@ -94,7 +94,7 @@ class Cursor:
         self._gaps = sum(gap.offset < offset for gap in status.gaps)
         if not self._wanted.annotate:
             return
-        self._zone = zone_at(reader, status.size, arrivals)
+        self._zone = zone_said(status.meta) or zone_at(reader, status.size, arrivals)
         self._annotator = Annotator(self._zone or local_zone(), arrivals)
         if offset > 0:
             lead = max(0, offset - LEAD)

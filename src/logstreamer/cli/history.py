@@ -10,6 +10,7 @@ from logstreamer.cli.cursor import Arrivals, Cursor, Wanted, local_zone, zone_at
 from logstreamer.cli.entries import Item
 from logstreamer.cli.source import Source
 from logstreamer.errors import EngineError, StoreError
+from logstreamer.lines.zones import zone_said
 from logstreamer.server.status import StreamStatus
 from logstreamer.store.follow import Reader
 
@@ -65,7 +66,7 @@ class History:
     def _start(self, reader: Reader, status: StreamStatus, arrivals: Arrivals) -> int:
         choice, floor = self._wanted.choice, 0
         if choice.since is not None:
-            zone = zone_at(reader, status.size, arrivals) or local_zone()
+            zone = zone_said(status.meta) or zone_at(reader, status.size, arrivals) or local_zone()
             floor = offset_since(reader, status.size, choice.since, zone, arrivals)
         if self._lines < 0:
             return floor

@@ -8,6 +8,8 @@ import threading
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from logstreamer.apis.shareable import ReturnCode
 from logstreamer.apis.streaming import PayloadKey
@@ -17,6 +19,7 @@ from logstreamer.cli.signals import Stop
 from logstreamer.engines.following import Following
 from logstreamer.engines.websocket import WebSocketEngine
 from logstreamer.errors import NameRefused
+from logstreamer.lines.zones import ZONE
 from logstreamer.protocol.frames import StreamKey
 from logstreamer.sender import FollowSpec
 from logstreamer.store.layout import Place
@@ -109,7 +112,7 @@ class Outbound:
             refusal=refusal,
             keep_open=self._keep_open,
         )
-        called = {PayloadKey.FILE_NAME: os.path.basename(found.name)}
+        called = {PayloadKey.FILE_NAME: os.path.basename(found.name), ZONE: _zone_name()}
         return self._engine.follow(spec, key, [RECEIVER], called, optional=True)
 
     def _ended(self, following: Following) -> None:
@@ -171,3 +174,14 @@ def size_of(path: str) -> int:
 
 def _text(name: str) -> str:
     return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
+def _zone_name() -> str:
+    """The zone of this machine's clock: times in logs mostly name none."""
+    name = os.environ.get("TZ", "").removeprefix(":")
+    if not name:
+        _, _, name = os.path.realpath("/etc/localtime").partition("/zoneinfo/")
+    try:
+        return ZoneInfo(name).key
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return datetime.now().astimezone().isoformat()[-6:]

@@ -27,7 +27,7 @@ class Annotator:
     """
 
     def __init__(self, zone: tzinfo = UTC, arrivals: Sequence[tuple[float, int]] = ()) -> None:
-        self._zone = zone
+        self.zone = zone
         self._head: tuple[str | None, float | None] | None = None  # level and time of the last line that is no more
         self._trace = ""  # "": in no traceback, "in": in one, "behind": behind its last line
         self.arrived_at(arrivals)
@@ -56,9 +56,9 @@ class Annotator:
             if data[:1] == b"{":
                 fields = fields_of(data)
                 level = level_in(fields.levels, fields.levelno)
-                when = time_in(fields.times, self._zone, arrived)
+                when = time_in(fields.times, self.zone, arrived)
             else:
-                level, when = level_of(data), time_of(data, self._zone, arrived)
+                level, when = level_of(data), time_of(data, self.zone, arrived)
             if when is None:
                 when = arrived
             if data or not self._trace:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, timedelta, timezone, tzinfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from logstreamer.lines.times import time_of
 
 _STEP = 900.0
 _FARTHEST = 14 * 3600.0
 _TOLERANCE = 120.0
+_OFFSET = re.compile(r"([+-])(\d\d):(\d\d)")
 _OTHER = timezone(timedelta(hours=1))
 
 
@@ -34,3 +37,20 @@ def zone_of(lines: Iterable[tuple[bytes, float | None]]) -> tzinfo | None:
         return None
     [(offset, _)] = found.most_common(1)
     return timezone(timedelta(seconds=offset))
+
+
+ZONE = "zone"
+"""Under this name a sender says in a stream's meta which zone its machine is in."""
+
+
+def zone_said(meta: Mapping[str, str]) -> tzinfo | None:
+    """The zone that a stream's *meta* says, "Area/City" or "+HH:MM"; None: none, or none that is known here."""
+    name = meta.get(ZONE, "")
+    match = _OFFSET.fullmatch(name)
+    if match is not None:
+        offset = timedelta(hours=int(match[2]), minutes=int(match[3]))
+        return timezone(-offset if match[1] == "-" else offset) if offset < timedelta(hours=24) else None
+    try:
+        return ZoneInfo(name) if name else None
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return None  # it comes from a peer, and may be anything

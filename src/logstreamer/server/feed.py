@@ -227,7 +227,8 @@ class Feed:
         if newline < 0:
             return False  # few lines, however long, are little work
         position = size - NEAR + newline + 1
-        self._splitter, self._annotator, self._arrival = Splitter(position), Annotator(), None
+        self._splitter, self._arrival = Splitter(position), None
+        self._annotator = Annotator(self._annotator.zone)
         self._marks.below(position, self.source.record())
         self._keep(Chunk(start, position, event_of("skip", SkipEvent(self.source.path, start, position))))
         return True

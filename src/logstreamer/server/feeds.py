@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
+from datetime import tzinfo
 
 from starlette.concurrency import run_in_threadpool
 
 from logstreamer.errors import StoreError
 from logstreamer.lines import Annotator
+from logstreamer.lines.zones import zone_said
 from logstreamer.server.board import Board
 from logstreamer.server.feed import SLICE, Chunk, Feed, LinesEvent, Source, event_of
 from logstreamer.server.files import primed
@@ -89,17 +91,22 @@ class Feeds:
         try:
             position = start_of_line(reader, reader.size())
             with self._store.arrivals(path) as arrivals:
-                annotator = primed(reader, arrivals, position, position + 1)
+                annotator = primed(reader, arrivals, position, position + 1, self._zone(path))
         except BaseException:
             reader.close()
             raise
         board, store = self._board, self._store
-        return Source(path, reader, lambda: board.record(path), lambda: store.last_arrival(path)), position, annotator
+        source = Source(path, reader, lambda: board.record(path), lambda: store.last_arrival(path))
+        return source, position, annotator
+
+    def _zone(self, path: str) -> tzinfo | None:
+        record = self._board.record(path)
+        return zone_said(record.meta) if record is not None else None
 
     def _read(self, path: str, position: int, goal: int) -> tuple[Span, Annotator]:
         with self._store.reader(path) as reader, self._store.arrivals(path) as arrivals:
             span = span_from(reader, goal, position, SLICE, SLICE)
-            return span, primed(reader, arrivals, span.start, span.end)
+            return span, primed(reader, arrivals, span.start, span.end, self._zone(path))
 
     def _chunk(self, path: str, span: Span, annotator: Annotator) -> Chunk:
         record = self._board.record(path)

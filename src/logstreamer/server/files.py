@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from datetime import UTC
+from datetime import UTC, tzinfo
 from urllib.parse import quote
 
 import msgspec
@@ -13,6 +13,7 @@ from starlette.responses import Response, StreamingResponse
 
 from logstreamer.errors import StoreError
 from logstreamer.lines import Annotator, Line
+from logstreamer.lines.zones import zone_said
 from logstreamer.server.answers import SAFE, BadQuery, answer, flag, integer, number, trouble
 from logstreamer.server.marks import Mark, marks_between
 from logstreamer.server.paging import MAX_LINES, span_around, span_from, start_of_lines
@@ -116,7 +117,7 @@ class Files:
         with self._store.reader(status.path) as reader, self._store.arrivals(status.path) as arrivals:
             size = reader.size()
             found = span_around(reader, size, size if offset < 0 else min(offset, size), before, after)
-            annotator = primed(reader, arrivals, found.start, found.end)
+            annotator = primed(reader, arrivals, found.start, found.end, zone_said(status.meta))
             last = len(found.lines) - 1
             lines = tuple(
                 annotator.line(raw, is_open=found.open and index == last) for index, raw in enumerate(found.lines)
@@ -134,10 +135,10 @@ class Files:
             return arrivals.between(0, status.size)
 
 
-def primed(reader: Reader, arrivals: Arrivals, start: int, end: int) -> Annotator:
+def primed(reader: Reader, arrivals: Arrivals, start: int, end: int, zone: tzinfo | None = None) -> Annotator:
     """An annotator for the lines of [start, end) that has seen those above them."""
     above = start_of_lines(reader, start, LOOK_BACK_LINES, LOOK_BACK_BYTES)
-    annotator = Annotator(UTC, arrivals.between(above, end))
+    annotator = Annotator(zone or UTC, arrivals.between(above, end))
     for raw in span_from(reader, start, above, LOOK_BACK_LINES).lines:
         annotator.line(raw)
     return annotator

@@ -14,6 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
+from logstreamer.lines.zones import ZONE
 from logstreamer.server.answers import SAFE, BadQuery, trouble
 from logstreamer.server.search.parameters import query_of
 from logstreamer.server.search.scan import Done, Progress, Target
@@ -61,7 +62,9 @@ class Search:
             return trouble(400, str(error))
         records = await self._streams()
         chosen = {record.path: record for glob in query.streams or ("",) for record in match(records, glob)}
-        targets = [Target(path, record.size, record.modified) for path, record in chosen.items()]
+        targets = [
+            Target(path, record.size, record.modified, record.meta.get(ZONE, "")) for path, record in chosen.items()
+        ]
         try:
             await asyncio.wait_for(self._turns.acquire(), PATIENCE_SECONDS)
         except TimeoutError:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import UTC
 from typing import NamedTuple
 
 import msgspec
 
 from logstreamer.lines import LEVELS, Annotator, Line, RawLine, Splitter, level_of, time_of
 from logstreamer.lines.pattern import Pattern
+from logstreamer.lines.zones import ZONE, zone_said
 from logstreamer.server.search.backward import Found
 from logstreamer.server.search.query import Query
 from logstreamer.store.arrivals import Arrivals
@@ -58,15 +60,24 @@ class Hits:
 
     Args:
         end: what lies at and behind it is not shown.
+        zone: as its sender says.
     """
 
     def __init__(
-        self, stream: str, reader: Reader, arrivals: Arrivals, end: int, pattern: Pattern, query: Query
+        self,
+        stream: str,
+        reader: Reader,
+        arrivals: Arrivals,
+        end: int,
+        pattern: Pattern,
+        query: Query,
+        zone: str = "",
     ) -> None:
         self._stream = stream
         self._reader = reader
         self._arrivals = arrivals
         self._end = end
+        self._zone = zone_said({ZONE: zone}) or UTC
         self._pattern = pattern
         self._query = query
         self._least = LEVELS.index(query.level) if query.level else -1
@@ -78,7 +89,7 @@ class Hits:
             return None
         around = self._around(found)
         first = around.before[0].offset if around.before else found.start
-        annotator = Annotator(arrivals=self._arrivals.between(first, found.end + NEAR))
+        annotator = Annotator(self._zone, self._arrivals.between(first, found.end + NEAR))
         before = [annotator.line(raw) for raw in around.before]
         line = annotator.line(around.line)
         if not self._is_wanted(line):

@@ -26,11 +26,12 @@ SLACK_SECONDS = 3600.0
 
 
 class Target(msgspec.Struct, frozen=True):
-    """A stream to be searched: its bytes below *end*; *modified* as of its record."""
+    """A stream to be searched: its bytes below *end*; *modified* as of its record; *zone* as its sender says."""
 
     path: str
     end: int
     modified: str = ""
+    zone: str = ""
 
 
 class Place(msgspec.Struct, omit_defaults=True):
@@ -77,7 +78,9 @@ class _Stream:
         ends.callback(reader.close)
         self._arrivals = ends.enter_context(view.arrivals(target.path))
         self.lines = Backward(reader, min(target.end, reader.size()), pattern)
-        self.hits = Hits(target.path, reader, self._arrivals, max(target.end, reader.size()), pattern, query)
+        self.hits = Hits(
+            target.path, reader, self._arrivals, max(target.end, reader.size()), pattern, query, target.zone
+        )
         self.floor = self._floor(query.since)
         self.time = self._arrived() or _epoch(target.modified)
 
