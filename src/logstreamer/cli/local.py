@@ -14,6 +14,7 @@ from logstreamer.store.catalogue import Store
 from logstreamer.store.follow import Reader
 from logstreamer.store.record import StreamRecord
 
+NO_RECEIVER = "no receiver is running here"
 POLL_SECONDS = 0.25
 ASK_SECONDS = 5.0
 """How often a follower looks whether a receiver runs by now."""
@@ -81,5 +82,5 @@ class LocalSource:
 def _health(record: StreamRecord) -> Health:
     health = judge(record, None, 0.0)
     if health.state is State.UNKNOWN:
-        return Health(State.UNKNOWN, "no receiver is running here", reach=record.size)
+        return Health(State.UNKNOWN, NO_RECEIVER, reach=record.size)
     return health

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import select
+import stat
 import sys
 from collections.abc import Mapping
 from typing import BinaryIO
@@ -22,6 +24,7 @@ class Printer:
 
     Args:
         prefix: "always", "never", or "auto": when there is more than one stream.
+        colour_notices: on standard error.
         separate: lines that are not neighbours are told apart, as `grep -C` does.
         out, columns: standard output by default; *columns*: of the terminal, 0 where it is none.
     """
@@ -32,6 +35,7 @@ class Printer:
         *,
         prefix: str,
         separate: bool = False,
+        colour_notices: bool = False,
         out: BinaryIO | None = None,
         columns: int | None = None,
     ) -> None:
@@ -40,14 +44,14 @@ class Printer:
         self._separate = separate and look.output == "default"
         self._out = out or sys.stdout.buffer
         self._columns = columns
+        self._poll = self._watched(self._out)
         self._names = Names(short=look.terminal)
         self._writer = Writer(look, self._names, prefix=prefix == "always")
         self._unended = ""  # the stream whose piece of a line was printed last
         self._ends: dict[str, int] = {}
         self._drawn = 0
         self._open: frozenset[str] = frozenset()
-        self._notices_here = sys.stderr.isatty()
-        self._colour_notices = colours.wanted("auto", sys.stderr) if not look.colour else self._notices_here
+        self._colour_notices = colour_notices
 
     def set_several(self, several: bool) -> None:
         """Whether there is, or may be, more than one stream."""
@@ -102,6 +106,23 @@ class Printer:
     def flush(self) -> None:
         """Everything so far is with the operating system."""
         self._out.flush()
+
+    def check_reader(self) -> None:
+        """Raise BrokenPipeError when nobody reads any more, before there is something to print."""
+        if self._poll is not None and any(event & select.POLLERR for _, event in self._poll.poll(0)):
+            raise BrokenPipeError
+
+    @staticmethod
+    def _watched(out: BinaryIO) -> select.poll | None:
+        try:
+            number = out.fileno()
+            if not stat.S_ISFIFO(os.fstat(number).st_mode):
+                return None
+        except (OSError, ValueError):
+            return None
+        poll = select.poll()
+        poll.register(number, 0)
+        return poll
 
     # -- lines without an end, on a terminal
 

@@ -35,7 +35,12 @@ def request(**flags: Any) -> tuple[Task, Printer]:
     choice = _choice(flags, zone)
     look = _look(flags, zone, choice)
     VOICE.objects = output == "json"
-    printer = Printer(look, prefix=prefix, separate=bool(choice.picks and (choice.before or choice.after)))
+    printer = Printer(
+        look,
+        prefix=prefix,
+        separate=bool(choice.picks and (choice.before or choice.after)),
+        colour_notices=colours.wanted(flags["color"], sys.stderr),
+    )
     timed = flags["timestamps"] or choice.since is not None or choice.until is not None or choice.level is not None
     as_stored = output == "raw" or (output == "default" and not look.terminal)
     plain = as_stored and choice.is_everything and not timed

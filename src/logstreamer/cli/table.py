@@ -92,7 +92,7 @@ def table(
     widths = {title: max(len(title), *map(_width, texts), 0) for title, texts in cells.items()}
     if width is not None:
         _fit(shown, cells, widths, width)
-    header = _joined([(column, column.title) for column in shown], widths)
+    header = _joined([(column, column.title[: widths[column.title]]) for column in shown], widths)
     lines = [f"\x1b[2m{header}\x1b[0m" if colour else header]
     for index, status in enumerate(statuses):
         row = [(column, _cut(cells[column.title][index], widths[column.title], column)) for column in shown]
@@ -155,20 +155,15 @@ def _cut(text: str, width: int, column: Column) -> str:
     if _width(text) <= width:
         return text
     if column is STREAM and width > 8:
-        head = (width - 1) // 3
-        return text[:head] + "…" + _end_of(text, width - 1 - head)
+        head = _begin_of(text, (width - 1) // 3)
+        return head + "…" + _begin_of(text[::-1], width - 1 - _width(head))[::-1]
     return _begin_of(text, width - 1) + "…"
 
 
 def _begin_of(text: str, width: int) -> str:
+    text = text[: max(0, width)]
     while _width(text) > width:
-        text = text[: -max(1, (_width(text) - width) // 2)]
-    return text
-
-
-def _end_of(text: str, width: int) -> str:
-    while _width(text) > width:
-        text = text[max(1, (_width(text) - width) // 2) :]
+        text = text[:-1]
     return text
 
 

@@ -166,6 +166,7 @@ class Tailing:
         with Feed(self._open) as feed:
             while True:
                 self._deadline.check()
+                self._printer.check_reader()
                 for status in select(feed.take(self._pause()), self._task.patterns):
                     self._pending[status.path] = status
                 self._heed(feed)

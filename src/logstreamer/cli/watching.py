@@ -13,6 +13,7 @@ import msgspec
 from logstreamer.cli import colours
 from logstreamer.cli.deadline import Deadline
 from logstreamer.cli.feed import Feed
+from logstreamer.cli.local import NO_RECEIVER
 from logstreamer.cli.output import bytes_text, count_text, printable
 from logstreamer.cli.screen import Screen
 from logstreamer.cli.source import Source
@@ -86,7 +87,6 @@ class Watching:
         deadline = Deadline(timeout)
         with self._open() as source:
             self._take(select(source.streams(), self._patterns))
-            self._trouble = "" if source.live else "no receiver is running here: unfinished streams are unknown"
         with Screen() as screen, Feed(self._open) as feed:
             try:
                 self._run(screen, feed, deadline)
@@ -131,7 +131,7 @@ class Watching:
             self._lost_at = ""
         if self._lost_at:
             self._trouble = f"as of {self._lost_at}: {feed.trouble}; trying again"
-        elif feed.rounds:
+        else:
             self._trouble = ""
 
     def _scroll(self, key: str, rows: int) -> None:
@@ -174,6 +174,8 @@ class Watching:
         rate = bytes_text(sum(status.rate for status in statuses))
         text = f"{time.strftime('%H:%M:%S')}  {count_text(len(statuses), 'stream')}  {size}  {rate}/s"
         lines = [f"{text}  {states}".rstrip()]
+        if any(status.state_detail == NO_RECEIVER for status in statuses) and not self._trouble:
+            lines.append(self._faint(f"{NO_RECEIVER}: what unfinished streams do is unknown"))
         if self._trouble:
             text = printable(self._trouble)
             lines.append(f"\x1b[1;31m{text}\x1b[0m" if self._colour else text)
