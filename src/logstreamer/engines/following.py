@@ -42,7 +42,7 @@ class Following:
     def start(self, lanes: dict[Lane, Channel]) -> None:
         """Look at the file and begin to send it."""
         self._channels = lanes
-        self._step()
+        self._step(self._pump.now())
         for lane, channel in lanes.items():
             channel.add(lane)
 
@@ -81,15 +81,15 @@ class Following:
 
     def handle_timer(self, now: float) -> None:
         """Look at the file."""
-        self._step()
+        self._step(now)
 
     def wake(self) -> None:
         """Something happened in the file's directory, or to the stop event: look now."""
         self.sender.wake()
-        self._pump.guard(self, self._step)
+        self._pump.guard(self, self._step, self._pump.now())
 
-    def _step(self) -> None:
-        if self.sender.poll(self._pump.now()):
+    def _step(self, now: float) -> None:
+        if self.sender.poll(now):
             self._watching.update()
             for lane, channel in self._channels.items():
                 channel.touch(lane)

@@ -20,6 +20,9 @@ from logstreamer.tail.types import ResumePoint
 logger = logging.getLogger(__name__)
 
 _DEFAULT_HOLD = HoldBudget()
+
+LOOKS_ON_GRID = 8
+"""Looks of different followers fall on so many moments of a poll interval; each comes up to an eighth of it early."""
 _MOST_LOOKS = 3
 
 
@@ -53,6 +56,7 @@ class Follower:
         self.path = os.path.abspath(os.fsdecode(path))
         self.poll_interval = poll_interval
         self.rotate_grace = rotate_grace
+        self._grid = poll_interval / LOOKS_ON_GRID
         self.exists = False
         self.trouble: str | None = None
         self._hold = hold
@@ -77,7 +81,8 @@ class Follower:
 
         Never raises OSError: what cannot be seen is in `trouble` and stays as it was.
         """
-        self._next_look = now + self.poll_interval
+        # On a grid: a thousand followers that look one by one wake the loop a thousand times.
+        self._next_look = (now + self.poll_interval) // self._grid * self._grid
         if self._still is not None and self._is_still(self._still):
             return False
         if self._closed:
