@@ -12,6 +12,7 @@ import pytest
 
 from conftest import wait_until
 from logstreamer.server.alerts import courier, service
+from logstreamer.server.alerts.event import Event
 from logstreamer.server.alerts.rules import Config, Rule
 from logstreamer.server.alerts.service import WebhookStatus
 from logstreamer.server.alerts.template import Webhook
@@ -177,6 +178,15 @@ def test_what_is_refused_is_given_up_and_said(begin, webhooks, caplog):
     said = [record.getMessage() for record in caplog.records]
     assert [line for line in said if "given up, ops (127.0.0.1) was not told: it answered 404: s/j/a" in line]
     assert [line for line in said if "ops takes messages again" in line]
+
+
+def test_a_webhook_that_asks_for_time_is_understood(webhooks):
+    """And is no refusal for good."""
+    webhooks.answer = 429
+    with pytest.raises(courier.Refused) as caught:
+        courier.deliver(Webhook("ops", webhooks.url), Event(id="i", rule="r", kind="test"))
+
+    assert (caught.value.pause, caught.value.is_final) == (7.0, False)
 
 
 def test_what_is_too_old_is_given_up(begin, webhooks):

@@ -49,6 +49,8 @@ class Webhooks:
             self.refused += 1
         handler.send_response(self.answer)
         handler.send_header("Location", "/elsewhere")
+        if self.answer == 429:
+            handler.send_header("Retry-After", "7")
         handler.end_headers()
 
     @property

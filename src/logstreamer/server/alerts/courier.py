@@ -28,6 +28,9 @@ logger = logging.getLogger(__name__)
 TIMEOUT_SECONDS = 10.0
 FIRST_RETRY, LAST_RETRY = 1.0, 10.0
 
+LONGEST_PAUSE = 300.0
+"""A webhook that asks for more time than this (Retry-After) is asked again all the same."""
+
 REFUSALS = 5
 """A message that is refused (4xx) is offered this often: the next ones may be taken."""
 
@@ -38,12 +41,16 @@ _LATER = (408, 425, 429)
 class Refused(OSError):
     """The webhook answered, and did not take it.
 
+    Args:
+        pause: seconds after which it wants to be asked again; 0: it did not say.
+
     Attributes:
         is_final: whether it would answer the same to every repetition.
     """
 
-    def __init__(self, status: int) -> None:
+    def __init__(self, status: int, pause: float = 0.0) -> None:
         super().__init__(f"it answered {status}")
+        self.pause = pause
         self.is_final = 400 <= status < 500 and status not in _LATER
 
 
@@ -67,7 +74,8 @@ def deliver(webhook: Webhook, event: Event, timeout: float = TIMEOUT_SECONDS) ->
             return int(answer.status)
     except HTTPError as error:
         error.close()
-        raise Refused(error.code) from None
+        pause = error.headers.get("Retry-After", "")
+        raise Refused(error.code, float(pause) if pause.isdecimal() and len(pause) < 6 else 0.0) from None
     except URLError as error:
         raise error.reason if isinstance(error.reason, OSError) else OSError(str(error.reason)) from None
     except http.client.HTTPException as error:
@@ -147,7 +155,8 @@ class Courier:
                 self.webhook.name, self.webhook.host, reason, self.webhook.retry_for, waiting.event.text,
             )  # fmt: skip
         self.trouble = reason
-        self._over.wait(self._backoff.delay())
+        pause = error.pause if isinstance(error, Refused) else 0.0
+        self._over.wait(max(self._backoff.delay(), min(pause, LONGEST_PAUSE)))
 
     def _give_up(self, waiting: Message, reason: str) -> None:
         logger.error(
