@@ -51,7 +51,7 @@ export class Reel {
     this.size = answer.size;
     this.atStart = answer.start;
     this.atEnd = answer.end;
-    this.heard = -1;
+    this.heard = answer.size;
     const shown = entries.filter((entry) => passes(entry, least));
     this.above = shown.filter((entry) => entry.offset < pivot || (entry.mark !== null && entry.offset === pivot));
     this.below = shown.slice(this.above.length);

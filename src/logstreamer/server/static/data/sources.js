@@ -31,8 +31,10 @@ export class Source {
   /** @param {Status} status */
   take(status) {
     const now = Date.now();
-    this.dataAt = status.last_data == null ? null : now - status.last_data * 1000;
-    this.beatAt = status.last_beat == null ? null : now - status.last_beat * 1000;
+    // Of one whose sender is gone the receiver knows no ages any more: what was heard before still holds.
+    if (status.last_data != null) this.dataAt = now - status.last_data * 1000;
+    else if (status.size > 0 && status.modified) this.dataAt = Date.parse(status.modified) || null;
+    if (status.last_beat != null) this.beatAt = now - status.last_beat * 1000;
     this.status.value = { ...this.status.value, ...status };
   }
 

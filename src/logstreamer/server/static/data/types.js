@@ -51,14 +51,15 @@
  *
  * @typedef {object} Gap
  * @property {number} offset
- * @property {number | null} [length]
+ * @property {number | null} [lost] bytes
  * @property {string} [reason]
+ * @property {string} [detail]
  *
  * @typedef {object} Status
  * @property {string} path SITE/JOB/FILE
  * @property {string} site
  * @property {string} job
- * @property {string} name
+ * @property {string} file
  * @property {string} state
  * @property {string} state_detail
  * @property {number} size
@@ -68,7 +69,9 @@
  * @property {number} rate
  * @property {string} [last_line]
  * @property {string} [digest]
- * @property {string} [created]
+ * @property {string} [created] RFC 3339
+ * @property {string} [modified] RFC 3339: when bytes were stored last
+ * @property {string} [since] RFC 3339: when the state was entered
  * @property {Gap[]} [gaps]
  * @property {{offset: number}[]} [segments]
  * @property {Change[]} [history]

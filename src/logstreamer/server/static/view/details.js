@@ -54,7 +54,7 @@ function Facts({ app, status }) {
     <ul class="events">
       ${(status.gaps ?? []).map(
         (gap) => html`<li><button class="link" onClick=${() => void app.goTo(status.path, gap.offset)}>byte ${format.count(gap.offset)}</button>
-          ${gap.length != null ? format.size(gap.length) : "of unknown size"}${gap.reason && ` · ${gap.reason}`}</li>`,
+          ${gap.lost != null ? `${format.size(gap.lost)} lost` : "of unknown size"}${gap.detail && ` · ${gap.detail}`}</li>`,
       )}
     </ul>
     <h3>States</h3>

@@ -61,7 +61,7 @@ function SearchBox({ app }) {
     event.stopPropagation();
   };
   return html`<div class="find" role="search">
-    <span aria-hidden="true">⌕</span>
+    <svg viewBox="0 0 16 16" width="15" height="15" aria-hidden="true"><circle cx="6.8" cy="6.8" r="4.6" /><path d="M10.3 10.3 14 14" /></svg>
     <input
       id="search"
       type="text"

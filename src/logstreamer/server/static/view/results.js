@@ -2,6 +2,7 @@
 
 import { plain } from "../text/ansi.js";
 import * as format from "../text/format.js";
+import { briefText } from "../text/brief.js";
 import { needlesOf, placesOf } from "../text/needles.js";
 import { html } from "./html.js";
 import { zone } from "./look.js";
@@ -69,9 +70,9 @@ function Item({ app, hit, index }) {
   return html`<li class=${`hit lvl-${hit.level ?? "none"} ${current ? "is-current" : ""}`}>
     <button onClick=${() => void app.goToHit(index)} aria-current=${String(current)}>
       <span class="hit-head"><span>${hit.stream}</span>${time !== null && html`<time>${format.stamp(time, zone.value === "utc").slice(0, 23)}</time>`}</span>
-      ${(hit.before ?? []).map((line) => html`<span class="hit-line faint">${shown(line, [])}</span>`)}
+      ${(hit.before ?? []).map((line) => html`<span class="hit-line faint">${briefText(line.text)}</span>`)}
       <span class="hit-line">${shown(hit, needlesOf(hit))}</span>
-      ${(hit.after ?? []).map((line) => html`<span class="hit-line faint">${shown(line, [])}</span>`)}
+      ${(hit.after ?? []).map((line) => html`<span class="hit-line faint">${briefText(line.text)}</span>`)}
     </button>
   </li>`;
 }

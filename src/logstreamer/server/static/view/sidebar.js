@@ -67,7 +67,7 @@ function Item({ app, source }) {
     <button class="src-main" aria-pressed=${String(chosen)} onClick=${choose} title=${`${source.path}${status.state_detail ? ` · ${status.state_detail}` : ""}`}>
       <span class="src-head">
         ${chosen && app.lanes.value.size > 1 && html`<i class=${`dot lane-${lane.lane}`} aria-hidden="true"></i>`}
-        <span class="src-name">${status.name}</span>
+        <span class="src-name">${status.file}</span>
         <${State} state=${status.state} detail=${status.state_detail} />
       </span>
       <span class="src-last">${briefText(status.last_line ?? "") || " "}</span>

@@ -23,7 +23,10 @@ export function Toolbar({ app }) {
       <button class=${`tool follow ${following ? "is-on" : ""}`} id="follow" aria-pressed=${String(following)} title="Follow or pause (f)" onClick=${() => app.toggleFollow()}>
         <i aria-hidden="true">${following ? "❚❚" : "▶"}</i> ${following ? "Following" : "Paused"}
       </button>
-      <select class="tool" id="level" aria-label="Least level" title="Least level (l)" value=${String(timeline.least.value)} onChange=${(/** @type {{currentTarget: HTMLSelectElement}} */ event) => app.setLevel(Number(event.currentTarget.value))}>
+      <select class="tool" id="level" aria-label="Least level" title="Least level (l)" value=${String(timeline.least.value)} onChange=${(/** @type {{currentTarget: HTMLSelectElement}} */ event) => {
+        app.setLevel(Number(event.currentTarget.value));
+        event.currentTarget.blur(); // So that keys are commands again.
+      }}>
         <option value="0">All levels</option>
         ${LEVELS.slice(1).map((level, index) => html`<option value=${String(index + 1)}>${level === "fatal" ? "fatal" : `${level} and worse`}</option>`)}
       </select>
@@ -53,6 +56,7 @@ function Truth({ app, source }) {
   const now = app.now.value;
   const facts = [];
   if (status.state_detail) facts.push(status.state_detail);
+  if (status.since && status.state !== "live" && status.state !== "quiet") facts.push(`since ${format.stamp(Date.parse(status.since) / 1000, zone.value === "utc").slice(5, 19)}`);
   if (source.dataAt !== null) facts.push(`last line ${format.age(now - source.dataAt)} ago`);
   if (source.beatAt !== null) facts.push(`last beat ${format.age(now - source.beatAt)} ago`);
   facts.push(format.size(status.size));
