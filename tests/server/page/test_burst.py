@@ -12,7 +12,7 @@ from playwright.sync_api import expect
 from server.page.measure import heap_of, renderer_memory
 from server.page.stage import Stage
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
 
 RATE = 10_000
 MOST_HEAP = 150 << 20
@@ -38,7 +38,6 @@ class Flood(threading.Thread):
                 time.sleep(0.02)
 
 
-@pytest.mark.timeout(180)
 def test_ten_thousand_lines_a_second(stage: Stage, screen, record_property):
     """The tab follows, its memory is bounded, and keys and clicks take effect meanwhile."""
     seconds = float(os.environ.get("PAGE_SECONDS", "4"))

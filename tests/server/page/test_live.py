@@ -9,7 +9,7 @@ from playwright.sync_api import expect
 
 from server.page.stage import IDLE_TIMEOUT, Stage
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
 
 
 def lines(first: int, last: int) -> bytes:
