@@ -10,7 +10,7 @@ STAMP := $(VENV)/.installed
 BENCH_STAMP := $(BENCH_VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check chaos soak lint fmt bench bench-quick bench-setup nvflare-example clean
+.PHONY: help setup demo test check chaos soak lint fmt bench bench-quick bench-setup nvflare-example screenshots clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 18
@@ -48,6 +48,9 @@ lint: setup
 	$(BIN)/mypy
 	$(BIN)/python scripts/page-tools vendor --check
 	$(BIN)/python scripts/page-tools types
+
+screenshots: setup ## the pictures of the page in docs/images, of a real receiver with real jobs
+	@$(BIN)/python scripts/screenshots
 
 fmt: setup ## format the code
 	$(BIN)/ruff format .

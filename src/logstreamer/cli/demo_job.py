@@ -1,6 +1,6 @@
 """A small real training job for `logstreamer demo`: logistic regression in plain Python, with a rotating log.
 
-python -m logstreamer.cli.demo_job LOGFILE [--seconds 14] [--seed 1] [--max-bytes 40000]
+python -m logstreamer.cli.demo_job LOGFILE [--seconds 14] [--seed 1] [--max-bytes 40000] [--pause 0.008]
 """
 
 from __future__ import annotations
@@ -57,6 +57,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=14.0)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--max-bytes", type=int, default=40_000)
+    parser.add_argument("--pause", type=float, default=0.008)
     arguments = parser.parse_args()
     handler = logging.handlers.RotatingFileHandler(arguments.logfile, maxBytes=arguments.max_bytes, backupCount=KEPT)
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
@@ -72,7 +73,7 @@ def main() -> None:
         number += 1
         loss, accuracy = step(weights, dice.sample(points, 64), 0.05)
         log.info("step %d loss=%.5f accuracy=%.4f weights=%s", number, loss, accuracy, [round(w, 4) for w in weights])
-        time.sleep(0.008)
+        time.sleep(arguments.pause)
     log.info("done after %d steps", number)
 
 
