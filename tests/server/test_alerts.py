@@ -172,7 +172,7 @@ def test_what_is_refused_is_given_up_and_said(begin, webhooks, caplog):
         wait_until(lambda: webhook(bench).given_up == 1)
         webhooks.answer = 200
         bench.finish(bench.follow("b", b"x\n"))
-        wait_until(lambda: len(webhooks.taken) == 1)
+        wait_until(lambda: len(webhooks.taken) == 1 and not webhook(bench).trouble)
 
     assert webhooks.told == [("finished", "s/j/b")]
     said = [record.getMessage() for record in caplog.records]
