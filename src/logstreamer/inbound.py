@@ -13,6 +13,7 @@ from logstreamer import attempts
 from logstreamer.apis.shareable import ReturnCode
 from logstreamer.attempts import Work
 from logstreamer.errors import LogStreamerError, NameRefused, RemoteProtocolError, StoreError
+from logstreamer.outlet import Farewell, Outlet
 from logstreamer.protocol.codec import ENCODINGS
 from logstreamer.protocol.frames import Abort, Accept, Ack, Data, Eof, Frame, Heartbeat, Open, Reject, Reply
 from logstreamer.protocol.receiver import ReceiverProtocol, ReceiverState
@@ -40,33 +41,6 @@ class Runner(Protocol):
 
     def submit(self, work: Callable[[], Result], then: Callable[[Result], None]) -> None:
         """Call *work* on a worker, then *then* with its result on the engine's loop."""
-
-
-class Outlet(Protocol):
-    """One connection, seen from the streams that answer on it.
-
-    Attributes:
-        is_patient: an ack may wait a moment for the next one; False where the sender sends nothing before it.
-    """
-
-    site: str
-    is_patient: bool
-
-    def ready(self, stream: int, source: FrameSource) -> None:
-        """*source* may have frames for *stream*: ask its `next_frame` when there is room."""
-
-
-class FrameSource(Protocol):
-    """Who has frames to send."""
-
-    @property
-    def encoding(self) -> str:
-        """How their payloads are encoded."""
-
-    def next_frame(self, now: float) -> Frame | None: ...
-
-    def fail(self, error: Exception) -> None:
-        """`next_frame`, or sending its frame, raised *error*."""
 
 
 class InboundState(enum.Enum):
@@ -460,24 +434,3 @@ class Inbound:
 def dead_after(idle_timeout: float) -> float:
     """Seconds of silence after which a sender counts as dead: two heartbeats, as it has to send three in time."""
     return 2 * (min(BEAT_SECONDS, idle_timeout / 3) if idle_timeout > 0 else BEAT_SECONDS)
-
-
-class Farewell:
-    """A last frame for a stream that nobody here holds any more."""
-
-    encoding = ""
-
-    def __init__(self, frame: Frame) -> None:
-        self._frame: Frame | None = frame
-
-    def say(self, outlet: Outlet, stream: int) -> None:
-        """Send it on *stream* of *outlet*."""
-        outlet.ready(stream, self)
-
-    def next_frame(self, now: float) -> Frame | None:
-        """The frame, once."""
-        frame, self._frame = self._frame, None
-        return frame
-
-    def fail(self, error: Exception) -> None:
-        """There is nobody left to be told."""

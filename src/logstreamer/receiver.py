@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterable
 
 from logstreamer.apis.shareable import ReturnCode
 from logstreamer.errors import RemoteProtocolError
-from logstreamer.inbound import Farewell, Inbound, Outlet, Runner
+from logstreamer.inbound import Inbound, Runner
+from logstreamer.outlet import Farewell, Outlet
 from logstreamer.protocol.frames import VERSION, Frame, Open, Reject, StreamKey
 from logstreamer.sinks import Sink
 

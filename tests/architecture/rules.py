@@ -18,7 +18,7 @@ TIERS = (
     {"sink_table", "store_sink"},
     {"receiver", "sender"},
     {"inbound"},
-    {"attempts"},
+    {"attempts", "outlet"},
     {"sinks"},
     {"drain", "objects", "trace"},
     {"protocol", "tail", "store", "lines"},

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from logstreamer.engines.outbox import Outbox
-from logstreamer.inbound import FrameSource
+from logstreamer.outlet import FrameSource
 from logstreamer.protocol.codec import decode
 from logstreamer.receiver import Receiver
 

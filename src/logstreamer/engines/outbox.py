@@ -7,7 +7,7 @@ import logging
 from collections import deque
 from collections.abc import Callable
 
-from logstreamer.inbound import FrameSource
+from logstreamer.outlet import FrameSource
 from logstreamer.protocol.codec import encode
 
 logger = logging.getLogger(__name__)

@@ -17,7 +17,8 @@ from logstreamer.apis.context import FLContext
 from logstreamer.apis.streaming import PayloadKey, StreamContextKey
 from logstreamer.engines.pump import Pump
 from logstreamer.flare.messages import MARK
-from logstreamer.inbound import FrameSource, Inbound
+from logstreamer.inbound import Inbound
+from logstreamer.outlet import FrameSource
 from logstreamer.protocol.frames import Abort, Accept, Ack, Data, Eof, Frame, Heartbeat, Open, Reject, StreamKey
 from logstreamer.receiver import EndStream, Receiver
 from logstreamer.sink_table import SinkTable
