@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import IO
 
 TOKEN = "a-token-of-the-tests"
-PATIENCE = 40.0
+PATIENCE = 60.0
 """Seconds after which something that should have happened counts as never happening; a busy machine is no failure."""
 PLAIN = ("setpriv", "--bounding-set=-dac_override,-dac_read_search")
 
