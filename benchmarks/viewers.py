@@ -58,19 +58,21 @@ def main() -> None:
         with open(source, "wb") as file:
             while file.tell() < options.size * MIB:
                 file.write(BLOCK)
-        rates: dict[tuple[int, bool], list[tuple[float, int]]] = {}
+        rates: dict[tuple[int, bool], list[tuple[float, float, int]]] = {}
         for number in range(options.rounds):
             for count, reads in ((0, True), (options.viewers, True), (options.viewers, False)):
                 place = Path(directory) / f"{number}-{count}-{reads}"
                 rates.setdefault((count, reads), []).append(ingest(place, source, count, reads))
-        alone = statistics.median(rate for rate, _ in rates[0, True])
+        alone = statistics.median(rate for rate, _, _ in rates[0, True])
+        cheap = statistics.median(cost for _, cost, _ in rates[0, True])
         for (count, reads), found in rates.items():
-            rate = statistics.median(rate for rate, _ in found)
-            memory = statistics.median(memory for _, memory in found)
+            rate = statistics.median(rate for rate, _, _ in found)
+            cost = statistics.median(cost for _, cost, _ in found)
+            memory = statistics.median(memory for _, _, memory in found)
             kind = "viewers" if reads else "viewers that never read"
-            each = ", ".join(f"{rate / MIB:.0f}" for rate, _ in found)
-            print(f"{count} {kind}: {rate / MIB:.0f} MiB/s ({each}), {100 * (rate / alone - 1):+.0f} %, "
-                  f"receiver's peak {memory / MIB:.0f} MiB")  # fmt: skip
+            each = ", ".join(f"{rate / MIB:.0f}" for rate, _, _ in found)
+            more = f"{cost:.2f} s of CPU for a GiB, {100 * (cost / cheap - 1):+.0f} %; peak {memory / MIB:.0f} MiB"
+            print(f"{count} {kind}: {rate / MIB:.0f} MiB/s ({each}), {100 * (rate / alone - 1):+.0f} %; {more}")
 
 
 def latency(directory: Path) -> list[float]:
@@ -90,8 +92,8 @@ def latency(directory: Path) -> list[float]:
     return found
 
 
-def ingest(directory: Path, source: Path, viewers: int, reads: bool) -> tuple[float, int]:
-    """Bytes a second that came in, and the receiver's most memory in bytes."""
+def ingest(directory: Path, source: Path, viewers: int, reads: bool) -> tuple[float, float, int]:
+    """Bytes a second that came in, the receiver's seconds of CPU for a GiB, and its most memory in bytes."""
     directory.mkdir()
     log = directory / "live.log"
     log.write_bytes(b"begin\n")
@@ -103,10 +105,10 @@ def ingest(directory: Path, source: Path, viewers: int, reads: bool) -> tuple[fl
             os.link(source, directory / "next")
             os.replace(directory / "next", log)
             _wait(lambda: copy.stat().st_size > 6)
-            began, first = time.monotonic(), copy.stat().st_size
+            began, first, used = time.monotonic(), copy.stat().st_size, _cpu(pid)
             _wait(lambda: copy.stat().st_size >= size)
-            rate = (copy.stat().st_size - first) / (time.monotonic() - began)
-        return rate, _memory(pid)
+            came, seconds, used = size - first, time.monotonic() - began, _cpu(pid) - used
+        return came / seconds, used / came * (1 << 30), _memory(pid)
 
 
 @contextmanager
@@ -185,6 +187,12 @@ def events(port: int, stream: str) -> Iterator[Iterator[str]]:
                     yield from (one["text"] for one in json.loads(line[6:])["lines"] if not one.get("open"))
 
         yield texts()
+
+
+def _cpu(pid: int) -> float:
+    """Seconds of CPU that process *pid* has used."""
+    user, system = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11:13]
+    return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
 
 
 def _memory(pid: int) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import socket
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -106,6 +107,8 @@ class Events:
 
     def __init__(self, netloc: str, streams: tuple[str, ...], last_id: str = "") -> None:
         self.connection = http.client.HTTPConnection(netloc, timeout=20)
+        self.connection.connect()
+        self.connection.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 64 << 10)
         query = "&".join(f"stream={quote(stream)}" for stream in streams)
         headers = {"Authorization": f"Bearer {TOKEN}", **({"Last-Event-ID": last_id} if last_id else {})}
         self.connection.request("GET", f"/api/v1/events?{query}", headers=headers)

@@ -316,3 +316,22 @@ def test_a_copy_notices_what_is_missing():
         )
     with pytest.raises(AssertionError):
         copy.take(Event("lines", "4", {"stream": "f", "from": 0, "to": 4, "lines": []}))
+
+
+def test_what_nobody_reads_is_not_even_put_into_words(bench, monkeypatch):
+    """A viewer that never reads is no work: once its connection is full, the feed rests."""
+    made = []
+    step = feed_module.Feed._step
+    monkeypatch.setattr(feed_module.Feed, "_step", lambda feed, size: made.append(size) or step(feed, size))
+    running = bench.follow("f", b"")
+    stored(bench, 0)
+    with following(bench, "s/j/f@0"):
+        bench.append("f", (b"w" * 99 + b"\n") * 80_000)
+        bench.finish(running)
+        stored(bench, 8_000_000)
+        before = -1
+        while before != len(made):  # until it has come to rest
+            before = len(made)
+            time.sleep(0.5)
+
+    assert len(made) < 8_000_000 / feed_module.SLICE / 1.5

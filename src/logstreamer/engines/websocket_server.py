@@ -31,6 +31,10 @@ logger = logging.getLogger(__name__)
 
 MAX_SITE = 255
 
+UNREAD_SECONDS = 120
+"""A peer that takes nothing of what is sent to it for so long is gone, and so is its connection: the page of a machine
+that sleeps, for one."""
+
 
 def new_loop() -> asyncio.AbstractEventLoop:
     """An event loop for a receiver: uvloop's where it is installed."""
@@ -163,7 +167,10 @@ class Server:
 def _listen(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        return socket.create_server((host, port), family=family, backlog=1024)
+        listening = socket.create_server((host, port), family=family, backlog=1024)
+        if hasattr(socket, "TCP_USER_TIMEOUT"):  # inherited by each connection
+            listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNREAD_SECONDS * 1000)
+        return listening
     except (OSError, OverflowError) as error:
         number = error.errno if isinstance(error, OSError) else None
         # create_server's own text repeats the address.

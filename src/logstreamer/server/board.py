@@ -36,6 +36,9 @@ NEWS_SECONDS = 0.1
 NEWS_SECONDS_EACH = 0.0005
 """The same for each stream of a round, where there are so many that telling them is work."""
 
+NEWS_SECONDS_VIEWER = 0.008
+"""And for each of those who are told."""
+
 LAST_LINE_SECONDS = 1.0
 """Least time between two looks at the end of one file."""
 
@@ -229,7 +232,8 @@ class Board:
             self.news.spread(dirty)
             for path in dirty & self.listeners.keys():
                 self.listeners[path]()
-            await asyncio.sleep(max(NEWS_SECONDS, len(dirty) * NEWS_SECONDS_EACH))
+            each = len(dirty) * NEWS_SECONDS_EACH + self.news.watchers * NEWS_SECONDS_VIEWER
+            await asyncio.sleep(NEWS_SECONDS + each)
 
     async def _tick(self) -> None:
         await self._scan()

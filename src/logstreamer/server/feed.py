@@ -117,6 +117,7 @@ class Feed:
         self._first = 0  # the number of the first chunk that is kept
         self._open_at = 0.0
         self._marks = Marks(position)
+        self._wanted = asyncio.Event()  # somebody has everything and waits for more
         self._wake = asyncio.Event()
         self._wake.set()
         self._called = False
@@ -148,7 +149,10 @@ class Feed:
         index = number - self._first
         if index < 0:
             raise LookupError(number)
-        return self._chunks[index] if index < len(self._chunks) else None
+        if index < len(self._chunks):
+            return self._chunks[index]
+        self._wanted.set()
+        return None
 
     def wake(self) -> None:
         """Something came; on the loop."""
@@ -168,6 +172,7 @@ class Feed:
         loop = asyncio.get_running_loop()
         while True:
             await self._wait(loop.time())
+            await self._wanted.wait()  # while nobody reads, this is no work at all
             began = loop.time()
             try:
                 pause = await self._round()
@@ -246,6 +251,7 @@ class Feed:
         self._keep(Chunk(start, self.position, event_of("lines", event)))
 
     def _keep(self, chunk: Chunk) -> None:
+        self._wanted.clear()
         self._chunks.append(chunk)
         self._kept += len(chunk.event)
         while self._kept > MAX_KEPT and len(self._chunks) > 1:

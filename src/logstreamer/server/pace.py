@@ -10,7 +10,10 @@ from typing import TypeVar
 Result = TypeVar("Result")
 
 BUSY = 0.7
-"""The loop is busy when its thread uses more than this share of a core."""
+"""The loop is busy when its thread uses more than this share of a core,"""
+
+LATE_SECONDS = 0.004
+"""or wakes up so much too late, on the average: others want the machine as well."""
 
 MEASURE_SECONDS = 0.25
 
@@ -32,11 +35,12 @@ class Pace:
         self._resume_at = 0.0
         self._measured = (0.0, 0.0)
         self._share = 0.0  # of a core, that the loop's thread used lately
+        self._late = 0.0  # seconds, on the average
 
     @property
     def busy(self) -> bool:
         """Whether the loop has little time to spare."""
-        return self._share > BUSY
+        return self._share > BUSY or self._late > LATE_SECONDS
 
     async def turn(self, work: Callable[[], Result]) -> Result:
         """Do *work*, a millisecond or so, when there is room for it."""
@@ -44,6 +48,7 @@ class Pace:
             pause = self._resume_at - time.monotonic()
             if pause > 0:
                 await asyncio.sleep(pause)
+                self._late += 0.2 * (time.monotonic() - self._resume_at - self._late)
             began = time.monotonic()
             self._measure(began)
             result = work()
