@@ -88,8 +88,8 @@ class FlareEngine(StreamableEngine):
         secure: bool = False,
     ) -> tuple[str, Any]:
         """See `StreamableEngine`. A `JobEnd` as the stop event of a followed file ends it in two steps."""
-        if isinstance(targets, str) or not targets:
-            raise ConfigError(f"targets must be a list of at least one site but got {targets!r}")
+        _check_targets(targets)
+        stream_ctx[StreamContextKey.CHANNEL], stream_ctx[StreamContextKey.TOPIC] = channel, topic
         call = _Call(self._engine, channel, topic, stream_ctx, fl_ctx, optional, secure)
         spec = getattr(producer, "follow", None)
         if not isinstance(spec, FollowSpec):
@@ -133,14 +133,15 @@ class _Call:
 
     def follow(self, spec: FollowSpec, producer: Any, targets: list[str]) -> tuple[str, Outcomes]:
         """Follow a file. Each target has transactions of its own, so that the trouble of one is not another's."""
-        outcomes = Outcomes()
+        found: dict[str, Any] = {}
+        key = _claim(self._key(spec))
 
         def one(target: str) -> None:
             try:
-                outcomes[target] = self._follow_one(spec, producer.for_target(target), target)
+                found[target] = self._follow_one(spec, producer.for_target(target), target, key)
             except Exception as error:  # its thread's last words
                 logger.exception("%s to %s failed", spec.path, target)
-                outcomes[target] = make_reply(ReturnCode.EXECUTION_EXCEPTION, {"reason": str(error)})
+                found[target] = make_reply(ReturnCode.EXECUTION_EXCEPTION, {"reason": str(error)})
 
         others = [threading.Thread(target=one, args=(target,), name=f"logstreamer-{target}") for target in targets[1:]]
         for thread in others:
@@ -148,19 +149,22 @@ class _Call:
         one(targets[0])
         for thread in others:
             thread.join()
+        _release(key)
+        outcomes = Outcomes({target: found[target] for target in targets})
         signal = self._fl_ctx.get_run_abort_signal()
         if signal is not None and signal.triggered:
             return ReturnCode.TASK_ABORTED, outcomes
         return (ReturnCode.OK if outcomes else ReturnCode.ERROR), outcomes
 
-    def _follow_one(self, spec: FollowSpec, plain: Any, target: str) -> Any:
-        carrier = Carrier(spec, target, self._protocol(spec), self._fl_ctx.get_run_abort_signal())
+    def _follow_one(self, spec: FollowSpec, plain: Any, target: str, key: StreamKey) -> Any:
+        carrier = Carrier(spec, target, _protocol(spec, key), self._fl_ctx.get_run_abort_signal())
         producer = FollowProducer(carrier, plain, self._fl_ctx)
         backoff = Backoff(FIRST_RETRY, LAST_RETRY, random.random)
         said = ""
         try:
             while True:
                 stream_ctx = {key: value for key, value in self._stream_ctx.items() if key not in _LOCAL_KEYS}
+                stream_ctx[PayloadKey.FILE_NAME] = _text(str(stream_ctx.get(PayloadKey.FILE_NAME, "")))
                 stream_ctx[MARK] = VERSION
                 carrier.begin()
                 acked = carrier.lane.acked
@@ -197,18 +201,10 @@ class _Call:
             outcome = next(iter(result.values()), None)
         return outcome if outcome is not None else make_reply(ReturnCode.ERROR, {"reason": "the stream failed"})
 
-    def _protocol(self, spec: FollowSpec) -> SenderProtocol:
+    def _key(self, spec: FollowSpec) -> StreamKey:
         name = str(self._stream_ctx.get(PayloadKey.FILE_NAME) or os.path.basename(spec.path))
         job = str(self._fl_ctx.get_job_id() or "")
-        key = StreamKey(self._channel, self._topic, job, _text(name), _text(os.path.abspath(spec.path)))
-        return SenderProtocol(
-            key,
-            new_run=lambda: uuid.uuid4().hex,
-            jitter=random.random,
-            liveness_interval=spec.liveness_interval,
-            reply_timeout=spec.chunk_timeout,
-            encodings=ENCODINGS,
-        )
+        return StreamKey(self._channel, self._topic, job, _text(name), _text(os.path.abspath(spec.path)))
 
     def _patient_context(self) -> Any:
         """The caller's context, with an abort signal that is never raised: NVFlare's loop drops at once what is not
@@ -231,6 +227,47 @@ class _Call:
             secure=self._secure,
         )
         return done
+
+
+def _protocol(spec: FollowSpec, key: StreamKey) -> SenderProtocol:
+    return SenderProtocol(
+        key,
+        new_run=lambda: uuid.uuid4().hex,
+        jitter=random.random,
+        liveness_interval=spec.liveness_interval,
+        reply_timeout=spec.chunk_timeout,
+        encodings=ENCODINGS,
+    )
+
+
+_claimed: set[StreamKey] = set()
+_lock = threading.Lock()
+
+
+def _claim(key: StreamKey) -> StreamKey:
+    """*key*, told apart from the streams of the same file that are under way in this process."""
+    with _lock:
+        number, claimed = 1, key
+        while claimed in _claimed:
+            number += 1
+            claimed = StreamKey(key.channel, key.topic, key.job, key.name, f"{key.source}#{number}")
+        _claimed.add(claimed)
+        return claimed
+
+
+def _release(key: StreamKey) -> None:
+    with _lock:
+        _claimed.discard(key)
+
+
+def _check_targets(targets: Sequence[str]) -> None:
+    if isinstance(targets, str) or not targets:
+        raise ConfigError(f"targets must be a list of at least one site but got {targets!r}")
+    for target in targets:
+        if not isinstance(target, str) or not target:
+            raise ConfigError(f"a target must be the name of a site but got {target!r}")
+    if len(set(targets)) < len(targets):
+        raise ConfigError(f"targets must differ but got {list(targets)}")
 
 
 def _text(name: str) -> str:
