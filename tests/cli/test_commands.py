@@ -23,12 +23,17 @@ from logstreamer.cli.main import COMMANDS, group, run
         ["send", "a.log", "--to", "ftp://x", "--site", "s"],
         ["send", "a.log", "--to", "http://x:1", "--site", "s"],
         ["send", "a.log", "--to", "http://x:port/?token=t", "--site", "s"],
+        ["send", "a.log", "--to", "http://x y:80/?token=t", "--site", "s"],
+        ["send", "a.log", "--to", "http://x:0/?token=t", "--site", "s"],
         ["send", "a.log", "--to", "http://x:1/?token=t", "--site", "../s"],
         ["send", "a.log", "--to", "http://x:1/?token=t", "--site", "s", "--no-such-flag"],
         ["serve", "--listen", "8080"],
         ["serve", "--listen", "127.0.0.1:99999"],
         ["serve", "--idle-timeout", "-1"],
         ["serve", "--token", " "],
+        ["serve", "--tls-key", __file__],
+        ["serve", "--tls-cert", __file__],
+        ["serve", "--tls-cert", __file__, "--tls-key", __file__],
         ["logs", "-n", "few"],
         ["logs", "-o", "raw", "--prefix", "always"],
         ["get"],
@@ -44,9 +49,38 @@ def test_wrong_usage_is_2_and_no_traceback(argv, monkeypatch, capfd, tmp_path):
 
     out, err = capfd.readouterr()
     assert out == ""
-    assert "rror: " in err
+    assert err.startswith("logstreamer: error: ")
+    assert err.count("\n") == 1
     assert "Traceback" not in err
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("argv", "line"),
+    [
+        (["verify", "/no/such/place"], "error: /no/such/place: no such directory"),
+        (["serve", "--listen", "no-such-host.invalid:1"], "error: cannot listen on no-such-host.invalid: "),
+        (["ls", "nobody/*", "--from", "."], "error: no stream matches nobody/*"),
+    ],
+)
+def test_an_error_is_one_line_and_1(argv, line, monkeypatch, capfd, tmp_path):
+    """It names what the user wrote, in words and not in error numbers."""
+    monkeypatch.chdir(tmp_path)
+
+    assert run(argv) == 1
+
+    out, err = capfd.readouterr()
+    assert out == ""
+    assert err.startswith(f"logstreamer: {line}")
+    assert err.count("\n") == 1
+    assert "Errno" not in err
+
+
+def test_wrong_usage_says_where_help_is(capfd):
+    """Of the command that was meant."""
+    run(["ls", "--no-such-flag"])
+
+    assert capfd.readouterr().err.endswith("see `logstreamer ls --help`\n")
 
 
 def test_a_wrong_flag_is_told_what_was_meant(capfd):

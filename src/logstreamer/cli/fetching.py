@@ -57,7 +57,7 @@ class Fetching:
     def _fetch(self, target: str) -> int:
         directory, name = os.path.split(os.path.abspath(target))
         part = os.path.join(directory, f".{name}.part")
-        with self._source.reader(self._status.path) as reader, open(part, "a+b") as file:
+        with self._source.reader(self._status.path) as reader, _open_part(part, target) as file:
             whole = xxhash.xxh3_128()
             offset = self._resumed(reader, file, whole)
             file.seek(offset)
@@ -119,3 +119,10 @@ class Fetching:
                     self._progress.say(f"{error}; trying again")
                 time.sleep(PAUSE_SECONDS * attempt)
         raise AssertionError("unreachable")
+
+
+def _open_part(part: str, target: str) -> BinaryIO:
+    try:
+        return open(part, "a+b")
+    except OSError as error:
+        raise StoreError(f"cannot write {target}: {error.strerror}") from error

@@ -15,6 +15,7 @@ from logstreamer.cli.feed import Feed
 from logstreamer.cli.output import VOICE, bytes_text, count_text, printable, say
 from logstreamer.cli.source import Source
 from logstreamer.cli.table import DEFAULT, WIDE, select, state_text, table
+from logstreamer.errors import StoreError
 from logstreamer.server.status import StreamStatus
 
 TURN_SECONDS = 1.0
@@ -41,10 +42,14 @@ class Listing:
 
         Raises:
             TimedOut: after *timeout* seconds.
+            StoreError: no stream matches, and none is waited for.
         """
         deadline = Deadline(timeout)
         with self._open() as source:
-            self._print(select(source.streams(), self._patterns), source.live)
+            chosen = select(source.streams(), self._patterns)
+            if self._patterns and not chosen and not watch:
+                raise StoreError(f"no stream matches {' '.join(self._patterns)}")
+            self._print(chosen, source.live)
         if watch:
             with Feed(self._open) as feed:
                 self._watch(feed, deadline)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import os
 import sys
 from collections.abc import Sequence
+from typing import TextIO
 
 import click
 
@@ -96,7 +98,26 @@ def group() -> None:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run *arguments* (those of the process by default) and exit."""
-    sys.exit(run(arguments))
+    code = run(arguments)
+    for stream in (sys.stdout, sys.stderr):
+        _let_go(stream)
+    sys.exit(code)
+
+
+def _let_go(stream: TextIO | None) -> None:
+    """Python flushes *stream* once more at exit, and a terminal that is gone would change the exit code to 120."""
+    if stream is None:
+        return
+    try:
+        stream.flush()
+    except (OSError, ValueError):
+        with contextlib.suppress(OSError, ValueError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
+def _one_line(text: str) -> str:
+    first, *rest = (line.strip() for line in text.rstrip().removesuffix(".").splitlines())
+    return " ".join([first, *rest])
 
 
 def run(arguments: Sequence[str] | None = None) -> int:
@@ -104,8 +125,13 @@ def run(arguments: Sequence[str] | None = None) -> int:
     try:
         code: object = group.main(arguments, prog_name="logstreamer", standalone_mode=False)
         return code if isinstance(code, int) else OK
-    except click.ClickException as error:
+    except click.exceptions.NoArgsIsHelpError as error:
         error.show()
+        return error.exit_code
+    except click.ClickException as error:
+        context = getattr(error, "ctx", None)
+        help_at = f"; see `{context.command_path} --help`" if context is not None else ""
+        say(f"error: {_one_line(error.format_message())}{help_at}")
         return error.exit_code
     except ConfigError as error:
         say(f"error: {error}")

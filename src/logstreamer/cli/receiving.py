@@ -7,6 +7,7 @@ import logging
 import os
 import secrets
 import socket
+import ssl
 from contextlib import ExitStack
 from dataclasses import dataclass
 
@@ -16,7 +17,7 @@ from logstreamer.cli.output import say
 from logstreamer.cli.signals import Stop
 from logstreamer.engines.endpoint import Endpoint
 from logstreamer.engines.websocket import WebSocketEngine
-from logstreamer.errors import StoreError
+from logstreamer.errors import ConfigError, EngineError, StoreError
 from logstreamer.server.alerts.rules import Config
 from logstreamer.server.alerts.service import Alerts
 from logstreamer.server.api import Api
@@ -52,8 +53,11 @@ class Receiving:
         Raises:
             StoreError: the destination cannot be used.
             EngineError: the address cannot be listened on.
+            ConfigError: the certificate cannot be used.
         """
         raise_descriptor_limit()
+        _check_host(self.host)
+        _check_certificate(self.tls_cert, self.tls_key)
         logging.getLogger("uvicorn.error").addFilter(_is_news)
         with Stop() as stop, ExitStack() as ends:
             store = ends.enter_context(Store(self.dest, fsync=self.fsync))
@@ -133,3 +137,36 @@ def _reachable(endpoint: Endpoint, host: str) -> Endpoint:
     if not everywhere:
         return endpoint
     return Endpoint(endpoint.scheme, f"{host}:{port}", endpoint.path, endpoint.token)
+
+
+def _check_host(host: str) -> None:
+    try:
+        socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError) as error:
+        reason = getattr(error, "strerror", None) or "it is no host's name"
+        raise EngineError(f"cannot listen on {host}: {reason}") from error
+
+
+def _check_certificate(cert: str | None, key: str | None) -> None:
+    if cert is None:
+        return
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(cert, key, password="")
+    except ssl.SSLError as error:
+        raise ConfigError(_certificate_trouble(cert, key)) from error
+    except OSError as error:
+        both = f"{cert} or {key}" if key else cert
+        raise ConfigError(f"cannot read {both}: {error.strerror}") from error
+
+
+def _certificate_trouble(cert: str, key: str | None) -> str:
+    if not _has_block(cert, "CERTIFICATE"):
+        return f"--tls-cert {cert} holds no certificate (PEM, -----BEGIN CERTIFICATE-----)"
+    if not _has_block(key or cert, "PRIVATE KEY"):
+        return f"--tls-key {key} holds no private key (PEM)" if key else f"{cert} holds no private key: give --tls-key"
+    return f"the key in {key or cert} does not fit the certificate in {cert}, is encrypted, or one of them is damaged"
+
+
+def _has_block(path: str, kind: str) -> bool:
+    with open(path, "rb") as file:
+        return f"{kind}-----".encode() in file.read(1 << 20)

@@ -68,6 +68,10 @@ def serve(
         raise click.BadParameter("it must be a finite number", param_hint="--idle-timeout")
     if token is not None and not token.strip():
         raise click.BadParameter("it must not be empty", param_hint=f"--token / {TOKEN_VARIABLE}")
+    if tls_key is not None and tls_cert is None:
+        raise click.UsageError(
+            "--tls-key goes with --tls-cert: give the certificate as well", click.get_current_context()
+        )
     from logstreamer.cli.receiving import Receiving
     from logstreamer.server.alerts.rules import Config
 

@@ -13,7 +13,7 @@ from logstreamer.cli.output import bytes_text, count_text, gap_text, printable, 
 from logstreamer.cli.progress import Amount, Progress
 from logstreamer.cli.source import Source, open_source
 from logstreamer.cli.table import select
-from logstreamer.errors import ConfigError
+from logstreamer.errors import ConfigError, StoreError
 from logstreamer.store.follow import Reader
 from logstreamer.store.record import StreamRecord
 from logstreamer.store.verify import Report, verify
@@ -28,10 +28,14 @@ class Verifying:
 
     Raises:
         ConfigError: both directories and streams are named.
+        StoreError: a directory that is named is not there.
     """
 
     def __init__(self, what: Sequence[str], origin: str, token: str | None, cafile: str | None) -> None:
         directories = [name for name in what if os.path.isdir(name)]
+        for name in what:
+            if name.startswith(("/", ".")) and name not in directories:  # no stream is called so
+                raise StoreError(f"{name}: no such directory")
         self._patterns = [name for name in what if name not in directories]
         if directories and self._patterns:
             raise ConfigError("name directories, or streams with --from DIR, not both")

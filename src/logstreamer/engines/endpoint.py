@@ -40,9 +40,12 @@ class Endpoint:
         """
         try:
             parts = urlsplit(url)
-            _ = parts.port
+            port = parts.port
         except ValueError as error:
             raise ConfigError(f"not a receiver's URL: {url!r} ({error})") from error
+        if port == 0 or not url.isprintable() or " " in parts.netloc:
+            what = "port 0 is no port to connect to" if port == 0 else "a space or an unprintable character in it"
+            raise ConfigError(f"not a receiver's URL: {url!r} ({what})")
         if parts.scheme not in _SCHEMES or not parts.hostname:
             raise ConfigError(f"not a receiver's URL: {url!r} (expected http://HOST:PORT or https://HOST:PORT)")
         if parts.username is not None:
