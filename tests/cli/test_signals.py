@@ -33,3 +33,30 @@ def test_a_nudge_ends_a_wait_and_stops_nothing():
         stop.wait()
 
         assert not stop.is_set()
+
+
+def test_a_closed_terminal_asks_to_stop_and_never_ends_at_once():
+    """Its SIGHUP comes more than once, and the session's SIGTERM after it."""
+    hurried = []
+    with Stop(at_once=lambda: hurried.append(True)) as stop:
+        signal.raise_signal(signal.SIGHUP)
+        assert stop.is_set()
+        assert stop.signal is signal.SIGHUP
+        signal.raise_signal(signal.SIGHUP)
+        signal.raise_signal(signal.SIGTERM)
+        signal.raise_signal(signal.SIGHUP)
+
+        assert stop.signal is signal.SIGTERM
+    assert not hurried
+
+
+def test_a_hangup_that_is_ignored_stays_ignored():
+    """As nohup asks for."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with Stop() as stop:
+            signal.raise_signal(signal.SIGHUP)
+
+            assert not stop.is_set()
+    finally:
+        signal.signal(signal.SIGHUP, before)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import sys
 import time
@@ -47,8 +48,7 @@ class Progress:
     def wipe(self) -> None:
         """Take the renewed line away, for something that is to be printed."""
         if self._drawn:
-            sys.stderr.write("\r\x1b[K")
-            sys.stderr.flush()
+            _draw("\r\x1b[K")
             self._drawn = False
 
     def began_at(self, amount: int) -> None:
@@ -77,8 +77,7 @@ class Progress:
         rate = (amount.acked - first) / max(now - began, 0.001)
         if self._terminal:
             columns = shutil.get_terminal_size().columns
-            sys.stderr.write(f"\r{progress_bar(amount.acked, total, rate, columns)}\x1b[K")
-            sys.stderr.flush()
+            _draw(f"\r{progress_bar(amount.acked, total, rate, columns)}\x1b[K")
             self._drawn = True
         else:
             self.say(progress_text(amount.acked, total, rate))
@@ -90,3 +89,9 @@ class Progress:
         seconds = time.monotonic() - self._began
         rate = f" in {seconds:.1f} s, {bytes_text(amount.acked / max(seconds, 0.001))}/s" if self._snapshot else ""
         self.say(f"done: {count_text(files, 'file')}, {bytes_text(amount.acked)} stored at the receiver{rate}")
+
+
+def _draw(text: str) -> None:
+    with contextlib.suppress(OSError, ValueError):  # the terminal was closed: the work goes on
+        sys.stderr.write(text)
+        sys.stderr.flush()

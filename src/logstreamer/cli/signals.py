@@ -1,4 +1,4 @@
-"""Stop: what SIGINT and SIGTERM ask for."""
+"""Stop: what SIGINT, SIGTERM and SIGHUP ask for."""
 
 from __future__ import annotations
 
@@ -10,11 +10,14 @@ from collections.abc import Callable
 from types import FrameType, TracebackType
 from typing import Any, Self
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Stop:
     """Set by the first signal; the second one ends the process at once. A context manager, for the main thread.
+
+    A closed terminal sends SIGHUP, often twice and before a SIGTERM: it asks to stop as well, but is never one of the
+    two signals that end at once. Where it was ignored already, as under nohup, it stays ignored.
 
     A plain flag and a pipe: `threading.Event.set` in a signal handler can deadlock with a `wait` that it interrupts.
 
@@ -58,17 +61,19 @@ class Stop:
             self.wait()
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
-        if self.signal is not None:
+        if self.signal in (None, signal.SIGHUP):
+            self.signal = signal.Signals(number)
+        elif number != signal.SIGHUP:
             self.at_once()
             os._exit(128 + number)
-        self.signal = signal.Signals(number)
         self.set()
 
     def __enter__(self) -> Self:
         # Python calls a handler between two bytecodes of the main thread. A signal that comes right before `select`, or
         # that the kernel gives to another thread, would wait for the next one: the pipe is written by the C handler.
         self._wakeup_before = signal.set_wakeup_fd(self._write, warn_on_full_buffer=False)
-        self._before = {number: signal.signal(number, self._handle) for number in SIGNALS}
+        wanted = [number for number in SIGNALS if not _is_hangup_ignored(number)]
+        self._before = {number: signal.signal(number, self._handle) for number in wanted}
         return self
 
     def __exit__(
@@ -79,3 +84,7 @@ class Stop:
         signal.set_wakeup_fd(self._wakeup_before)
         os.close(self._read)
         os.close(self._write)
+
+
+def _is_hangup_ignored(number: signal.Signals) -> bool:
+    return number is signal.SIGHUP and signal.getsignal(number) is signal.SIG_IGN
