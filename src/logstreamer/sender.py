@@ -30,6 +30,7 @@ from logstreamer.tail.types import Fingerprint, ResumePoint, SegmentStart
 logger = logging.getLogger(__name__)
 
 LEFT = "the sender was stopped and left the stream open"
+NEVER_THERE = "there never was such a file"
 
 GIVE_UP_SECONDS = 30.0
 """How long after the stop a target may make no progress before what it lacks is given up and reported."""
@@ -53,6 +54,7 @@ class FollowSpec:
         refusal: why this site does not allow the file to be streamed: the receiver is told, and nothing is read; "":
             it allows it.
         keep_open: at the end the stream is left and not finished, so that a later sender of it continues.
+        must_exist: a file that is not there at the end, and of which nothing was sent, has failed; its stream is left.
     """
 
     path: str
@@ -64,6 +66,7 @@ class FollowSpec:
     stop_at_eof: bool = False
     keep_open: bool = False
     refusal: str = ""
+    must_exist: bool = False
 
 
 class LaneState(enum.Enum):
@@ -331,6 +334,9 @@ class Lane:
 
     def _finish(self, cursor: Cursor, now: float) -> None:
         self._look_again_at = None
+        if self._never_was_there():
+            self.abandon(ReturnCode.TASK_ABORTED, NEVER_THERE)
+            return
         if self._sender.spec.keep_open:
             self._leaving = True
             self._leave_when_stored()
@@ -343,6 +349,11 @@ class Lane:
             self.protocol.send_segment("", 0, "gap", None, self._unread)
         reach("sender.eof")
         self.protocol.send_eof(now)
+
+    def _never_was_there(self) -> bool:
+        follower = self._sender.follower
+        gone = not follower.exists and follower.trouble is None
+        return self._sender.spec.must_exist and gone and self.protocol.window.sent == 0
 
     def _leave_when_stored(self) -> None:
         # What was not read, or not written yet, is no loss here: the next sender begins where the copy ends.

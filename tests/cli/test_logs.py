@@ -216,4 +216,4 @@ def test_ls_fits_and_says_what_is(copies, logs, monkeypatch):
     assert "LAST LINE SAYS" in logs("-o", "wide", command="ls")[0][0]
     assert [json.loads(line)["state"] for line in logs("-o", "json", command="ls")[0]] == ["finished", "dead"]
     assert "\x1b[" in logs("--color", "always", command="ls")[0][1]
-    assert logs("elsewhere", command="ls")[1] == ["logstreamer: no stream matches elsewhere"]
+    assert logs("elsewhere", command="ls")[1] == ["logstreamer: error: no stream matches elsewhere"]

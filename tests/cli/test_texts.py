@@ -57,10 +57,11 @@ def test_many_remarks_of_one_kind_are_one_line():
     """Nobody reads five thousand."""
     remarks = Remarks(special=[f"/s{number}" for number in range(50)], unreadable=[("/a", "no"), ("/b", "{why}")])
 
+    named = ", ".join(f"/s{number}" for number in range(20))
     assert list(remark_lines(remarks, snapshot=False)) == [
-        "error: /a: no",
-        "error: /b: {why}",
-        "50 special files skipped (/s0, ...)",
+        "error: /a: no; waiting until it can be read",
+        "error: /b: {why}; waiting until it can be read",
+        f"50 special files skipped ({named} and 30 more)",
     ]
 
 

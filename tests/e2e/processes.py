@@ -25,9 +25,12 @@ class Program:
 
     Args:
         plain: without root's right to read and write everything.
+        unset: variables that it does not get.
     """
 
-    def __init__(self, argv: Sequence[str], cwd: Path, *, plain: bool = False, **variables: str) -> None:
+    def __init__(
+        self, argv: Sequence[str], cwd: Path, *, plain: bool = False, unset: Sequence[str] = (), **variables: str
+    ) -> None:
         self.said: list[str] = []
         self._lines: queue.Queue[str] = queue.Queue()
         self.process = subprocess.Popen(
@@ -36,7 +39,7 @@ class Program:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            env=environment(**variables),
+            env={name: text for name, text in environment(**variables).items() if name not in unset},
         )
         self.out = bytearray()
         assert self.process.stdout is not None

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import os
+import re
 import resource
 import shutil
 import signal
 import socket
+import subprocess
+import sys
 import time
 
 import pytest
 
-from e2e.processes import PATIENCE, TOKEN, numbered_lines, run, sha256, size, wait_until
+from e2e.processes import PATIENCE, TOKEN, environment, numbered_lines, run, sha256, size, wait_until
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 needs_setpriv = pytest.mark.skipif(
@@ -112,7 +115,7 @@ def test_new_files_of_a_directory_are_picked_up(start, receiver, tmp_path):
     (tmp_path / "run" / "a.log").write_bytes(b"A\n")
     wait_until(lambda: size(receiver.copy("a.log")) == 4)
 
-    sender.wait_line("a.log.1 is the past of a followed file")
+    sender.wait_line("a.log.1 looks like the past of a followed file")
     assert sender.stop() == 0
 
     assert receiver.copy("a.log").read_bytes() == b"a\nA\n"
@@ -221,6 +224,96 @@ def test_a_stopped_command_is_told_and_its_last_words_are_sent(start, receiver, 
     assert sender.stop() == 5
 
     assert receiver.copy("output.log").read_bytes() == b"begun\nbye\n"
+
+
+def test_a_python_command_is_live(start, receiver, tmp_path):
+    """Its output is no terminal, so Python would keep the line back until it ends."""
+    program = "print('begun'); import time; time.sleep(600)"
+    argv = ["send", "--to", receiver.url, "--site", "s", "--", sys.executable, "-c", program]
+    sender = start(*argv, unset=("PYTHONUNBUFFERED",))
+
+    wait_until(lambda: size(receiver.copy("output.log")) == 6)
+
+    sender.stop()
+
+
+def test_what_a_left_child_prints_is_kept_and_said(start, receiver, tmp_path):
+    """The command has ended, its child goes on: its file stays, the exit code is the command's."""
+    os.mkfifo(tmp_path / "go")
+    script = "(read line < go; echo late) & echo now; exit 3"
+    sender = start("send", "--to", receiver.url, "--site", "s", "--", "sh", "-c", script, TMPDIR=str(tmp_path))
+
+    assert sender.wait() == 3
+
+    (kept,) = tmp_path.glob("logstreamer-*/output.log")
+    (line,) = [line for line in sender.said if str(kept) in line]
+    assert re.search(r"others still print \(sh \d+\)", line)
+    assert receiver.copy("output.log").read_bytes() == b"now\n"
+    (tmp_path / "go").write_text("\n")
+    wait_until(lambda: kept.read_bytes() == b"now\nlate\n")
+
+
+def test_a_file_that_never_was_is_an_error_and_its_name_stays_free(start, receiver, tmp_path):
+    """A typo: one line, exit code 1, and no finished copy stands in the way of the file that comes later."""
+    (tmp_path / "empty.log").write_bytes(b"")
+    sender = start("send", "typo.log", "empty.log", "--to", receiver.url, "--site", "s")
+    sender.wait_line("following")
+
+    assert sender.stop() == 1
+
+    assert [line for line in sender.said if "error" in line] == [
+        f"logstreamer: error: {tmp_path / 'typo.log'}: there never was such a file"
+    ]
+    (tmp_path / "typo.log").write_text("here\n")
+    assert run(["send", "typo.log", "--to", receiver.url, "--site", "s", "--stop-at-eof"], tmp_path).returncode == 0
+    assert receiver.copy("typo.log").read_text() == "here\n"
+    assert not receiver.copy("typo.log.2").exists()
+
+
+def test_a_closed_terminal_ends_the_command_and_its_last_words_are_sent(receiver, tmp_path):
+    """The kernel sends SIGHUP to both, and what they say afterwards has no place to go."""
+    script = "trap 'echo bye; exit 5' HUP; echo begun; while :; do sleep 0.05; done"
+    ours, theirs = os.openpty()
+    argv = [sys.executable, "-m", "logstreamer", "send", "--to", receiver.url, "--site", "s", "--", "sh", "-c", script]
+    sender = subprocess.Popen(
+        argv, cwd=tmp_path, stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True, env=environment()
+    )
+    os.close(theirs)
+    wait_until(lambda: size(receiver.copy("output.log")) == 6)
+    os.close(ours)
+    sender.send_signal(signal.SIGHUP)
+
+    assert sender.wait(PATIENCE) == 5
+    assert receiver.copy("output.log").read_bytes() == b"begun\nbye\n"
+
+
+@needs_setpriv
+@pytest.mark.parametrize("others", [(), ("open.log",)])
+def test_a_file_that_may_not_be_read_yet_is_waited_for(start, receiver, tmp_path, others):
+    """Alone as well as with another; permission is given back later."""
+    secret = tmp_path / "secret.log"
+    secret.write_text("x")
+    secret.chmod(0o000)
+    for name in others:
+        (tmp_path / name).write_text("y")
+    sender = start("send", "secret.log", *others, "--to", receiver.url, "--site", "s", plain=True)
+    sender.wait_line("secret.log: Permission denied; waiting until it can be read")
+
+    secret.chmod(0o644)
+    wait_until(lambda: size(receiver.copy("secret.log")) == 1)
+
+    assert sender.stop() == 0
+
+
+def test_a_copy_that_cannot_be_written_names_what_was_asked_for(receiver, tmp_path):
+    """And not the file beside it that it is fetched into."""
+    (tmp_path / "a.log").write_text("x")
+    assert run(["send", "a.log", "--to", receiver.url, "--site", "s", "--stop-at-eof"], tmp_path).returncode == 0
+
+    done = run(["get", "s/default/a.log", "-o", "/no/where/x", "--from", receiver.url], tmp_path)
+
+    assert done.returncode == 1
+    assert done.stderr == b"logstreamer: error: cannot write /no/where/x: No such file or directory\n"
 
 
 def test_a_command_that_is_missing_is_127(receiver, tmp_path):

@@ -12,8 +12,10 @@ import tempfile
 import threading
 from collections.abc import Sequence
 
+from logstreamer.cli.messages import FEW
 from logstreamer.cli.output import say
 from logstreamer.cli.signals import Stop
+from logstreamer.cli.writers import writers_of
 from logstreamer.errors import LogStreamerError
 
 ECHO_SECONDS = 0.03
@@ -35,7 +37,8 @@ class CannotRun(LogStreamerError):
 class Command:
     """A running program. Standard output and standard error are one file, in the order they were written.
 
-    A file and not a pipe: a sender that is killed or slow neither stops nor slows the command.
+    A file and not a pipe: a sender that is killed or slow neither stops nor slows the command. Programs keep some KiB
+    back where they do not write to a terminal; Python's are told not to, unless the user has said otherwise.
 
     Args:
         stop: is nudged when the program has ended.
@@ -50,14 +53,16 @@ class Command:
         self.path = os.path.join(self._directory, "output.log")
         output = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         try:
-            self._process = subprocess.Popen(argv, stdout=output, stderr=subprocess.STDOUT)
+            self._process = subprocess.Popen(
+                argv, stdout=output, stderr=subprocess.STDOUT, env={"PYTHONUNBUFFERED": "1", **os.environ}
+            )
         except OSError as error:
             shutil.rmtree(self._directory, ignore_errors=True)
             missing = isinstance(error, FileNotFoundError)
             raise CannotRun(f"cannot run {argv[0]}: {error.strerror}", 127 if missing else 126) from error
         finally:
             os.close(output)
-        self._forwarded = False
+        self._forwarded: signal.Signals | None = None
         self._ended = threading.Event()
         self._echo = threading.Thread(target=self._show, name="logstreamer-echo", daemon=True)
         self._echo.start()
@@ -77,9 +82,9 @@ class Command:
     def stop(self) -> None:
         """Pass our signal on, once; the command decides when it ends."""
         number = self._stop.signal
-        if self._forwarded or number is None:
+        if number in (None, self._forwarded):
             return
-        self._forwarded = True
+        self._forwarded = number
         # Ctrl-C reaches everybody at the terminal: a second SIGINT would cut the command's own cleaning up short.
         if number is not signal.SIGINT or not sys.stdin.isatty():
             self._process.send_signal(number)
@@ -89,11 +94,25 @@ class Command:
         self._process.kill()
         say(f"the output is kept in {self.path}")
 
-    def close(self, *, keep: bool) -> None:
-        """Show the rest; the output's file goes away, or its place is said where not all of it could be sent."""
+    def close(self, stored: int | None) -> None:
+        """Show the rest; the output's file goes away, or its place is said where it holds what was not sent.
+
+        Args:
+            stored: bytes of it that are durable at the receiver; None: not all that should be.
+        """
         self._echo.join()
-        if keep:
+        try:
+            writers = writers_of(self.path)  # before its size: without writers the size is the last one
+            size = os.stat(self.path).st_size
+        except OSError:  # the command has removed it
+            return
+        if writers:
+            names = ", ".join(str(writer) for writer in writers[:FEW]) + (", ..." if len(writers) > FEW else "")
+            say(f"the command has ended, but others still print ({names}): not sent any more, kept in {self.path}")
+        elif stored is None:
             say(f"the output is kept in {self.path}")
+        elif size > stored:
+            say(f"what was printed after the command had ended was not sent: the output is kept in {self.path}")
         else:
             shutil.rmtree(self._directory, ignore_errors=True)
 
@@ -103,11 +122,19 @@ class Command:
         self._stop.nudge()
 
     def _show(self) -> None:
+        if sys.stdout is None:  # it was closed before we began
+            return
+        # Written past Python's buffer: what a reader that left, or a closed terminal, did not take is not tried again.
         with open(self.path, "rb", buffering=0) as output, contextlib.suppress(OSError, ValueError):
             while True:
                 ended = self._ended.wait(ECHO_SECONDS)
                 while block := output.read(_BLOCK):
-                    sys.stdout.buffer.write(block)
-                sys.stdout.buffer.flush()
+                    _write_all(sys.stdout.fileno(), block)
                 if ended:
                     return
+
+
+def _write_all(descriptor: int, block: bytes) -> None:
+    rest = memoryview(block)
+    while rest:
+        rest = rest[os.write(descriptor, rest) :]

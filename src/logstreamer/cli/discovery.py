@@ -5,21 +5,27 @@ from __future__ import annotations
 import glob
 import os
 import stat
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
+from logstreamer.cli.old import Old, past_of
 from logstreamer.cli.plan import Argument, Kind
-from logstreamer.tail.siblings import name_matcher, possible_bases
 
 STORE_MARK = ".logstreamer"
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A file to send, and what its copy is called below the job."""
+    """A file to send, and what its copy is called below the job.
+
+    Args:
+        awaited: it was named, and is not there yet.
+    """
 
     path: str
     name: str
+    awaited: bool = False
 
 
 @dataclass(slots=True)
@@ -31,7 +37,8 @@ class Remarks:
         same: (file, the other name it is sent under).
         rotated: the past of a followed file.
         special: sockets, FIFOs, devices.
-        unreadable: (path, why).
+        unreadable: (path, why); looked at again while files are followed.
+        odd: named, and no regular file.
         stores: directories that a receiver keeps.
     """
 
@@ -40,25 +47,31 @@ class Remarks:
     rotated: list[str] = field(default_factory=list)
     special: list[str] = field(default_factory=list)
     unreadable: list[tuple[str, str]] = field(default_factory=list)
+    odd: list[str] = field(default_factory=list)
     stores: list[str] = field(default_factory=list)
 
 
 class Discovery:
     """Knows what was found already.
 
-    While files are followed, `app.log.1` is the past of `app.log`, and two names of one file are one file. A snapshot
-    takes every regular file as it is, under each of its names.
+    While files are followed, `app.log.1` is the past of `app.log`, if nobody named it and it does not grow by itself,
+    and two names of one file are one file. A snapshot takes every regular file as it is, under each of its names.
 
     Args:
         snapshot: files are sent as they are now, not followed.
+        clock: monotonic seconds.
     """
 
-    def __init__(self, arguments: Sequence[Argument], *, snapshot: bool) -> None:
+    def __init__(
+        self, arguments: Sequence[Argument], *, snapshot: bool, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._arguments = arguments
         self._snapshot = snapshot
         self._known: dict[str, str] = {}  # absolute path -> name, or "" for what is not sent
         self._inodes: dict[tuple[int, int], str] = {}
         self._unreadable: set[str] = set()
+        self._odd: set[str] = set()
+        self._old = Old(clock)
         self.remarks = Remarks()
 
     @property
@@ -69,7 +82,17 @@ class Discovery:
     @property
     def is_waiting(self) -> bool:
         """Whether another look may find more: new files, or one that could not be read."""
-        return self.is_open or not self._unreadable <= self._known.keys()
+        return self.is_open or bool(self.unread)
+
+    @property
+    def awaits_permission(self) -> bool:
+        """Whether a file that was named is there and cannot be read; permission may be given yet."""
+        return any(path not in self._odd for path in self.unread)
+
+    @property
+    def unread(self) -> list[str]:
+        """Files and directories that could not be read until now."""
+        return sorted(self._unreadable - self._known.keys())
 
     def look(self) -> list[Found]:
         """What was not there at the last look; what is to be said about it is in `remarks` until the next one."""
@@ -97,12 +120,19 @@ class Discovery:
             return None
         inode = (status.st_dev, status.st_ino)
         if not stat.S_ISREG(status.st_mode) and named:
-            self._cannot_read(path, "it is no regular file")
+            self._say_odd(path)
             return None
         if not stat.S_ISREG(status.st_mode):
             self.remarks.special.append(path)
-        elif not self._snapshot and _past_of(path, present):
-            self.remarks.rotated.append(path)
+        elif (
+            not named
+            and not self._snapshot
+            and (base := past_of(path, present))
+            and not self._old.grows(path, base, status)
+        ):
+            if self._old.is_news(path):
+                self.remarks.rotated.append(path)
+            return None
         elif same := self._same(path, inode, named):
             self.remarks.same.append((path, same))
         elif not os.access(path, os.R_OK):
@@ -111,6 +141,8 @@ class Discovery:
         else:
             self._inodes[inode] = path
             self._known[path] = name
+            self._unreadable.discard(path)
+            self._old.note(path)
             return Found(path, name)
         self._known[path] = ""
         return None
@@ -118,13 +150,20 @@ class Discovery:
     def _take_missing(self, path: str, name: str) -> Found | None:
         self.remarks.missing.append(path)
         self._known[path] = name
-        return None if self._snapshot else Found(path, name)
+        return None if self._snapshot else Found(path, name, awaited=True)
 
     def _cannot_read(self, path: str, reason: str) -> None:
         """Say so once, and look again the next time."""
         if path not in self._unreadable:
             self._unreadable.add(path)
             self.remarks.unreadable.append((path, reason))
+
+    def _say_odd(self, path: str) -> None:
+        """As `_cannot_read`, of what may be replaced by a file, but is not waited for alone."""
+        if path not in self._odd:
+            self._odd.add(path)
+            self._unreadable.add(path)
+            self.remarks.odd.append(path)
 
     def _same(self, path: str, inode: tuple[int, int], named: bool) -> str:
         """The path under which the file at *path* is sent already, or ""."""
@@ -180,12 +219,6 @@ def _is_directory(entry: os.DirEntry[str]) -> bool:
         return entry.is_dir()
     except OSError:
         return False
-
-
-def _past_of(path: str, present: set[str]) -> bool:
-    """Whether *path* looks like an older file of one of *present* in the same directory."""
-    directory, name = os.path.split(path)
-    return any(name_matcher(base)(name) for base in possible_bases(name) if os.path.join(directory, base) in present)
 
 
 def _inode(path: str) -> tuple[int, int] | None:

@@ -10,6 +10,9 @@ from logstreamer.cli.outbound import Result
 
 FEW = 5
 
+MOST_NAMES = 20
+"""How many are named where many of a kind share a line."""
+
 
 def remark_lines(remarks: Remarks, *, snapshot: bool) -> Iterator[str]:
     """One line for each thing, or for many of a kind."""
@@ -19,16 +22,23 @@ def remark_lines(remarks: Remarks, *, snapshot: bool) -> Iterator[str]:
         waiting = "no such file yet, waiting for it"
         yield from _lines(remarks.missing, "{}: " + waiting, "{} files: " + waiting)
     for reason, paths in _by_reason(remarks.unreadable).items():
-        yield from _lines(paths, "error: {}: " + reason, "error: {} files: " + reason)
+        again = "" if snapshot else "; waiting until it can be read"
+        yield from _lines(paths, "error: {}: " + reason + again, "error: {} files: " + reason + again)
+    yield from _lines(remarks.odd, "error: {}: it is no regular file", "error: {} are no regular files")
     for path, other in remarks.same:
         yield f"{path} is the same file as {other}: sent once"
     yield from _lines(
         remarks.rotated,
-        "{} is the past of a followed file: not sent (--stop-at-eof sends it)",
-        "{} rotated files are the past of followed ones: not sent (--stop-at-eof sends them)",
+        "{} looks like the past of a followed file: not sent unless it grows, or you name it or use --stop-at-eof",
+        "{} files look like the past of others: not sent unless they grow, or you name them or use --stop-at-eof",
     )
     yield from _lines(remarks.special, "{} is no regular file: skipped", "{} special files skipped")
     yield from _lines(remarks.stores, "{} is a receiver's store: skipped", "{} receivers' stores skipped")
+
+
+def unread_lines(paths: Sequence[str]) -> Iterator[str]:
+    """What could not be read until the end."""
+    yield from _lines(paths, "error: {}: could not be read, nothing of it was sent", "error: {} could not be read")
 
 
 def failure_lines(results: Sequence[Result], trouble: str) -> Iterator[str]:
@@ -50,6 +60,7 @@ def _by_reason(items: Sequence[tuple[str, str]]) -> dict[str, list[str]]:
 
 def _lines(paths: Sequence[str], one: str, many: str) -> Iterator[str]:
     if len(paths) > FEW:
-        yield many.format(len(paths)) + f" ({paths[0]}, ...)"
+        more = f" and {len(paths) - MOST_NAMES} more" if len(paths) > MOST_NAMES else ""
+        yield many.format(len(paths)) + f" ({', '.join(paths[:MOST_NAMES])}{more})"
     else:
         yield from (one.format(path) for path in paths)

@@ -111,6 +111,7 @@ class Outbound:
             stop_at_eof=self._snapshot,
             refusal=refusal,
             keep_open=self._keep_open,
+            must_exist=found.awaited,
         )
         called = {PayloadKey.FILE_NAME: os.path.basename(found.name), ZONE: _zone_name()}
         return self._engine.follow(spec, key, [RECEIVER], called, optional=True)

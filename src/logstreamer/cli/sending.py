@@ -14,7 +14,7 @@ from logstreamer.cli.delays import Delays
 from logstreamer.cli.discovery import Discovery, Found
 from logstreamer.cli.exit_codes import ERROR, OK
 from logstreamer.cli.limits import raise_descriptor_limit
-from logstreamer.cli.messages import failure_lines, remark_lines
+from logstreamer.cli.messages import failure_lines, remark_lines, unread_lines
 from logstreamer.cli.outbound import RECEIVER, Outbound, Result, size_of
 from logstreamer.cli.output import count_text, say
 from logstreamer.cli.plan import make_plan
@@ -106,6 +106,7 @@ class Turns:
         self._progress = Progress(snapshot=snapshot)
         self._failed: set[str] = set()
         self._sent = 0
+        self._output_stored = 0
         self._look_at = 0.0
         self._refusals: set[str] = set()
         self._seen = ("", 0.0)
@@ -135,7 +136,8 @@ class Turns:
     def _is_over(self) -> bool:
         if self._outbound.under_way > 0 or (self._command is not None and not self._command.is_over):
             return False
-        return self._draining or self._snapshot or not (self._discovery.is_open and not self._refused())
+        waits = self._discovery.is_open or self._discovery.awaits_permission
+        return self._draining or self._snapshot or not waits or self._refused()
 
     def _refused(self) -> bool:
         """Whether the receiver never let us in: waiting for more files is no use."""
@@ -168,6 +170,8 @@ class Turns:
         self._refusals |= {result.reason for result in results if result.reason and result.reason == trouble}
         self._failed |= {result.path for result in results if result.reason}
         self._sent += sum(1 for result in results if not result.reason)
+        if self._command is not None:
+            self._output_stored += sum(result.acked for result in results if result.path == self._command.path)
 
     def _drain(self) -> None:
         if self._command is not None and not self._command.is_over:
@@ -175,6 +179,8 @@ class Turns:
             return
         if not self._snapshot:
             self._look()  # what came since the last look is there as well
+            for line in unread_lines(self._discovery.unread):
+                self._progress.say(line)
         self._draining = True
         never = self._outbound.drain()
         if never:
@@ -200,6 +206,6 @@ class Turns:
         self._progress.end(self._outbound.amount(), self._sent)
         failed = bool(self._failed) or self._incomplete
         if self._command is not None:
-            self._command.close(keep=failed)
+            self._command.close(None if failed else self._output_stored)
             return self._command.exit_code or (ERROR if failed else OK)
         return ERROR if failed else OK
