@@ -136,7 +136,10 @@ class Hits:
             return _Around([], line, shown)
         low = max(0, found.start - (NEAR if count else LOOK_BACK))
         head = self._reader.read(low, found.start - low)
-        return _Around(_last_lines(head, low, count + _LOOK_BACK_LINES), line, shown)
+        before = _last_lines(head, low, count)
+        if not _is_whole_by_itself(before[0].data if before else line.data):
+            before = _last_lines(head, low, count + _LOOK_BACK_LINES)
+        return _Around(before, line, shown)
 
     def _after(self, start: int, count: int) -> list[RawLine]:
         if not count or start >= self._end:
