@@ -12,7 +12,7 @@ from typing import Protocol, TypeVar
 from logstreamer import attempts
 from logstreamer.apis.shareable import ReturnCode
 from logstreamer.attempts import Work
-from logstreamer.errors import LogStreamerError, NameRefused, RemoteProtocolError, StoreError
+from logstreamer.errors import NameRefused, RemoteProtocolError, StoreError
 from logstreamer.outlet import Farewell, Outlet
 from logstreamer.protocol.codec import ENCODINGS
 from logstreamer.protocol.frames import Abort, Accept, Ack, Data, Eof, Frame, Heartbeat, Open, Reject, Reply
@@ -356,7 +356,9 @@ class Inbound:
             isinstance(error, StoreError) and not isinstance(error, NameRefused)
         )
         rc = ReturnCode.BAD_REQUEST_DATA if isinstance(error, NameRefused) else ReturnCode.EXECUTION_EXCEPTION
-        if not isinstance(error, LogStreamerError):
+        if isinstance(error, NameRefused):
+            logger.warning("stream %s of %s cannot begin: %s", self.key.name, self.site, error)
+        elif not transient:
             logger.error("stream %s of %s cannot begin", self.key.name, self.site, exc_info=error)
         self._rejection = Reject(rc, str(error)[:1000], transient)
         self._opening = None

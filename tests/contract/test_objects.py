@@ -45,6 +45,29 @@ def test_messages_and_replies_travel_both_ways_with_their_headers(net):
     assert done.done[0][2] == {"tag": "mine"}
 
 
+def test_a_stream_of_no_messages_ends_well_at_both_ends(net):
+    factory, done = EchoFactory(), Recorder()
+    serve(net, factory, stream_done_cb=done.on_done)
+
+    rc, _ = stream(net, ListProducer([]))
+
+    assert rc == ReturnCode.OK
+    done.wait_for_done()
+    assert done.rcs() == [ReturnCode.OK]
+    [consumer] = factory.consumers
+    assert consumer.finalized == [ReturnCode.OK]
+
+
+def test_a_factory_that_makes_no_consumer_is_an_error_at_the_receiver_too(net, caplog):
+    serve(net, EchoFactory(lambda: None))
+    producer = ListProducer([{"n": 1}])
+
+    stream(net, producer)
+
+    assert producer.replies[0]["server"].get_return_code() == ReturnCode.EXECUTION_EXCEPTION
+    assert any(record.levelname == "ERROR" and "cannot begin" in record.message for record in caplog.records)
+
+
 def test_a_message_of_5_mib_is_whole(net):
     factory = EchoFactory(Sizes)
     serve(net, factory)

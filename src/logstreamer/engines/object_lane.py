@@ -37,6 +37,7 @@ class ObjectLane:
         self._index = -1
         self._reply: Future[Shareable] | None = None
         self._placed = False
+        self._is_finishing = False  # no more messages will come, and the target does not know yet
         self._refusal: Shareable | None = None
 
     @property
@@ -64,12 +65,13 @@ class ObjectLane:
 
     def finish(self, now: float) -> Future[str]:
         """No more messages: the future gets the return code with which the target ended the stream."""
-        if not self.over.done():
-            if self.protocol.state is SenderState.STREAMING:
-                self.protocol.send_eof(now)
-            else:
-                self.abandon(ReturnCode.COMMUNICATION_ERROR, "not connected at the end")
+        self._is_finishing = True
+        self._say_end(now)
         return self.over
+
+    def _say_end(self, now: float) -> None:
+        if self._is_finishing and not self.over.done() and self.protocol.state is SenderState.STREAMING:
+            self.protocol.send_eof(now)
 
     def abandon(self, rc: str, reason: str) -> None:
         """End the stream to this target; the target is told."""
@@ -112,9 +114,11 @@ class ObjectLane:
                 if self._placed:
                     self.abandon(ReturnCode.COMMUNICATION_ERROR, "the target lost the messages it had taken")
                 self._placed = True
+                self._say_end(now)
             case Resumed():
                 if self._reply is not None:
                     self.protocol.expect_reply(now)
+                self._say_end(now)
             case Replied(reply):
                 if reply.index == self._index and self._reply is not None:
                     self._answer(decode_shareable(reply.payload), reply.go_on)
