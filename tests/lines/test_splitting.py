@@ -47,6 +47,24 @@ def test_a_line_of_any_length_costs_little_memory():
     assert peak < 4 << 20
 
 
+@pytest.mark.parametrize("step", [100, 1000, MAX_TEXT, 1 << 20])
+def test_a_long_progress_bar_shows_its_last_state(step):
+    """One line for hours, rewritten with carriage returns: its end is there, while it grows and when it is whole."""
+    splitter, whole = Splitter(), b"".join(b"\r%6d of many" % number for number in range(10_000))
+    for start in range(0, len(whole), step):
+        assert splitter.feed(whole[start : start + step]) == []
+    rest = splitter.rest()
+    (line,) = splitter.feed(b"\n")
+
+    assert rest is not None
+    for shown in (rest, line):
+        assert shown.cut
+        assert len(shown.data) <= MAX_TEXT
+        assert shown.data.startswith(b"\r     0 of many\r     1 of many")
+        assert shown.data.split(b"\r")[-1] == b"  9999 of many"
+    assert (line.offset, line.end) == (0, len(whole) + 1)
+
+
 @pytest.mark.parametrize("size", [MAX_TEXT - 1, MAX_TEXT, MAX_TEXT + 1, MAX_TEXT + 2])
 @pytest.mark.parametrize("step", [1000, MAX_TEXT, 1 << 20])
 @pytest.mark.parametrize("end", [b"\n", b"\r\n"])

@@ -13,7 +13,8 @@ class RawLine(NamedTuple):
     Args:
         offset: of its first byte in the stream.
         end: of the byte after its newline; of the byte after its last one where there is no newline yet.
-        data: its first `MAX_TEXT` bytes at most, without the newline ("\\n" or "\\r\\n").
+        data: its first `MAX_TEXT` bytes at most, without the newline ("\\n" or "\\r\\n"); of a longer line that is
+            rewritten with carriage returns, behind its beginning a carriage return and its end.
         cut: whether *data* is not all of it.
     """
 

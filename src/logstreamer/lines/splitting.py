@@ -8,6 +8,11 @@ MAX_TEXT = 64 << 10
 """Bytes that are kept of a line; the rest is counted, so a line of any length costs no more memory than that."""
 
 
+TAIL = 1 << 10
+"""Of a longer line that is rewritten with carriage returns (a progress bar), so much of its end is kept as well, in the
+place of the end of its beginning: what such a line shows now is at its end."""
+
+
 class Splitter:
     """Cuts consecutive blocks into lines.
 
@@ -19,6 +24,7 @@ class Splitter:
         self._begin = offset  # of the line that has not ended yet
         self._end = offset
         self._held = b""  # its first bytes
+        self._tail = b""  # its last ones, where it has more than that
 
     @property
     def offset(self) -> int:
@@ -40,27 +46,34 @@ class Splitter:
         first, *others = ended
         position = self._end + len(first) + 1
         self._hold(first)
-        lines = [_raw(self._begin, position, self._held, position - 1 - self._begin)]
+        lines = [_raw(self._begin, position, self._held, position - 1 - self._begin, self._tail)]
         for data in others:
             begin = position
             position += len(data) + 1
             lines.append(_raw(begin, position, data, len(data)))
-        self._begin, self._held = position, rest[:MAX_TEXT]
+        self._begin, self._held, self._tail = position, b"", b""
+        self._hold(rest)
         self._end += len(block)
         return lines
 
     def rest(self) -> RawLine | None:
         """The line that has not ended, as far as it is known; None if there is none."""
         size = self._end - self._begin
-        return RawLine(self._begin, self._end, self._held, size > len(self._held)) if size else None
+        if size > MAX_TEXT:
+            return _raw(self._begin, self._end, self._held, size, self._tail)
+        return RawLine(self._begin, self._end, self._held) if size else None
 
     def _hold(self, data: bytes) -> None:
         room = MAX_TEXT - len(self._held)
         if room > 0:
             self._held = self._held + data[:room] if self._held else data[:room]
+        if len(data) > room:
+            self._tail = (self._tail + data[max(room, len(data) - TAIL) :])[-TAIL:]
 
 
-def _raw(offset: int, end: int, data: bytes, size: int) -> RawLine:
-    if size > MAX_TEXT:
-        return RawLine(offset, end, data[:MAX_TEXT], True)
-    return RawLine(offset, end, data[:-1] if data.endswith(b"\r") else data)
+def _raw(offset: int, end: int, data: bytes, size: int, tail: bytes = b"") -> RawLine:
+    if size <= MAX_TEXT:
+        return RawLine(offset, end, data[:-1] if data.endswith(b"\r") else data)
+    _, rewritten, now = (tail or data[-TAIL:]).removesuffix(b"\r").partition(b"\r")
+    data = data[: MAX_TEXT - TAIL] + b"\r" + now if rewritten else data[:MAX_TEXT]
+    return RawLine(offset, end, data, True)
