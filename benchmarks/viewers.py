@@ -10,6 +10,7 @@ import argparse
 import json
 import os
 import re
+import shutil
 import socket
 import statistics
 import subprocess
@@ -45,7 +46,7 @@ def main() -> None:
     """All three."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--viewers", type=int, default=50)
-    parser.add_argument("--size", type=int, default=400, help="MiB of the log whose way in is measured")
+    parser.add_argument("--size", type=int, default=1000, help="MiB of the log whose way in is measured")
     parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args()
     print(f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
@@ -63,6 +64,7 @@ def main() -> None:
             for count, reads in ((0, True), (options.viewers, True), (options.viewers, False)):
                 place = Path(directory) / f"{number}-{count}-{reads}"
                 rates.setdefault((count, reads), []).append(ingest(place, source, count, reads))
+                shutil.rmtree(place)
         alone = statistics.median(rate for rate, _, _ in rates[0, True])
         cheap = statistics.median(cost for _, cost, _ in rates[0, True])
         for (count, reads), found in rates.items():

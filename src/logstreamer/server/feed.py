@@ -29,7 +29,7 @@ SLICE = 32 << 10
 MAX_BACKLOG = 8 << 20
 """Bytes that a viewer may be behind; one that is farther behind goes on near the end."""
 
-NEAR = 64 << 10
+NEAR = 32 << 10
 """How near."""
 
 MAX_KEPT = 1 << 20
@@ -41,7 +41,7 @@ ROUND_SECONDS = 0.04
 FAN_OUT = 64 << 20
 """Bytes a second for all viewers of one stream together; a quarter of it while the loop is busy."""
 
-SKIPPED_SECONDS = 0.5
+SKIPPED_SECONDS = 1.0
 """Least time between two looks at a stream that grows so fast that parts are left out: nobody reads that."""
 
 TROUBLE_SECONDS = 1.0

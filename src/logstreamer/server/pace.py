@@ -15,7 +15,8 @@ BUSY = 0.7
 LATE_SECONDS = 0.004
 """or wakes up so much too late, on the average: others want the machine as well."""
 
-MEASURE_SECONDS = 0.25
+MEASURE_SECONDS = 0.1
+STALE_SECONDS = 1.0
 
 SHARE = 0.5
 """Most of the loop's time for viewers while it is not busy,"""
@@ -61,5 +62,6 @@ class Pace:
         used = time.thread_time()
         then, used_then = self._measured
         if now - then >= MEASURE_SECONDS:
-            self._share = (used - used_then) / (now - then)
+            # After a pause nothing is known of now, and busy is the better guess.
+            self._share = 1.0 if now - then > STALE_SECONDS else (used - used_then) / (now - then)
             self._measured = (now, used)
