@@ -316,6 +316,20 @@ def test_a_copy_that_cannot_be_written_names_what_was_asked_for(receiver, tmp_pa
     assert done.stderr == b"logstreamer: error: cannot write /no/where/x: No such file or directory\n"
 
 
+@pytest.mark.parametrize("closed", [">&-", "2>&-", ">/dev/full"])
+def test_an_output_that_takes_nothing_is_no_failure_of_sending(receiver, tmp_path, closed):
+    """The shell closed it, or its disk is full: the copy is what counts, and the exit code is the command's."""
+    argv = [sys.executable, "-m", "logstreamer", "send", "--to", receiver.url, "--site", "s", "--", "echo", "hello"]
+
+    done = subprocess.run(
+        ["sh", "-c", f'"$@" {closed}', "sh", *argv], cwd=tmp_path, capture_output=True, env=environment(), check=False
+    )
+
+    assert done.returncode == 0
+    assert b"Traceback" not in done.stderr
+    assert receiver.copy("output.log").read_bytes() == b"hello\n"
+
+
 def test_a_command_that_is_missing_is_127(receiver, tmp_path):
     """As in a shell, with one line."""
     done = run(["send", "--to", receiver.url, "--site", "s", "--", "no-such-program"], tmp_path)

@@ -122,8 +122,6 @@ class Command:
         self._stop.nudge()
 
     def _show(self) -> None:
-        if sys.stdout is None:  # it was closed before we began
-            return
         # Written past Python's buffer: what a reader that left, or a closed terminal, did not take is not tried again.
         with open(self.path, "rb", buffering=0) as output, contextlib.suppress(OSError, ValueError):
             while True:

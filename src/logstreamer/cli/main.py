@@ -98,16 +98,23 @@ def group() -> None:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run *arguments* (those of the process by default) and exit."""
+    _take_closed_ones()
     code = run(arguments)
     for stream in (sys.stdout, sys.stderr):
         _let_go(stream)
     sys.exit(code)
 
 
-def _let_go(stream: TextIO | None) -> None:
+def _take_closed_ones() -> None:
+    """Behind `>&-` or `2>&-` Python has None there, and the next file that is opened would be standard output."""
+    if sys.stdout is None:
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115 - until the process ends
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w")  # noqa: SIM115 - until the process ends
+
+
+def _let_go(stream: TextIO) -> None:
     """Python flushes *stream* once more at exit, and a terminal that is gone would change the exit code to 120."""
-    if stream is None:
-        return
     try:
         stream.flush()
     except (OSError, ValueError):

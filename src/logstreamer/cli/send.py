@@ -71,9 +71,12 @@ def send(
 
     The copies lie at DEST/SITE/JOB/FILE at the receiver. A directory keeps its tree; new files in it, and new matches
     of a quoted glob, are picked up. Of two files of one name each is called by as many of its directories as it takes.
-    While files are followed, app.log.1 is the past of app.log and no file of its own; with --stop-at-eof every regular
-    file is sent as it is. SIGINT or SIGTERM sends what there is and ends; a second one ends at once. That finishes the
-    copies, and a later `send` begins new ones; with --keep-open, for a service that is restarted, it continues them.
+    While files are followed, app.log.1 beside app.log is its past and no file of its own, unless you name it or it
+    grows; with --stop-at-eof every regular file is sent as it is.
+
+    SIGINT, SIGTERM or a closed terminal (SIGHUP; not under nohup) sends what there is and ends; a second SIGINT or
+    SIGTERM ends at once. That finishes the copies, and a later `send` begins new ones; with --keep-open, for a service
+    that is restarted, it continues them.
 
     A site that does not allow its logs to leave sets LOGSTREAMER_REFUSE to the reason: the receiver is told that, and
     nothing is read or sent.
@@ -82,7 +85,8 @@ def send(
     2 wrong usage; 130 or 143 ended at once by a second SIGINT or SIGTERM. With a command its own comes first.
 
     With `-- COMMAND` the command runs, what it prints is shown and sent as output.log, and its exit code is kept; files
-    named besides are followed until it ends.
+    named besides are followed until it ends. Its output is a file and no terminal: Python is told not to keep lines
+    back (PYTHONUNBUFFERED, unless you set it), a C program needs `stdbuf -oL`, as in `-- stdbuf -oL ./simulate`.
     """
     command = ctx.meta.get("command")
     if command is not None and not command:
