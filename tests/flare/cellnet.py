@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import IO, Any
 
 ENDS = Path(__file__).with_name("ends.py")
-PATIENCE = 40.0
+PATIENCE = 60.0
 
 
 class End:

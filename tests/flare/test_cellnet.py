@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from conftest import wait_until
+import conftest
 from flare.cellnet import Pair, write_lines
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
+
+
+def wait_until(condition: Callable[[], object]) -> None:
+    """Cells take their time to connect again, and processes that import NVFlare to start."""
+    conftest.wait_until(condition, patience=60.0)
 
 
 def size(path: Path) -> int:

@@ -44,6 +44,7 @@ class Carrier:
     Args:
         protocol: of the stream to *target*.
         abort_signal: of the sending run; what the file holds is still sent.
+        has_left: whether this process has left NVFlare's network for good.
         clock: monotonic seconds.
     """
 
@@ -53,6 +54,7 @@ class Carrier:
         target: str,
         protocol: SenderProtocol,
         abort_signal: Any,
+        has_left: Callable[[], bool] = lambda: False,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.target = target
@@ -60,6 +62,7 @@ class Carrier:
         self.trouble = ""  # why the transaction under way is no good any more; "": it is
         self._clock = clock
         self._end = spec.stop_event if isinstance(spec.stop_event, JobEnd) else None
+        self._has_left = has_left
         self._asked = 0
         self._beat_at = 0.0
         now = clock()
@@ -104,6 +107,7 @@ class Carrier:
     def next_message(self) -> Any:
         """The next message; blocks until there is one. None: the stream has its outcome and nothing is left to say."""
         while True:
+            self._rest_in_peace()
             now = self._clock()
             self._step(now)
             frames = [] if self._must_wait(now) else self._collect(now)
@@ -113,6 +117,13 @@ class Carrier:
                 return None
             self._note_delivered()
             self._sleep(now)
+
+    def _rest_in_peace(self) -> None:
+        """The process ends and its cell is gone. Every try, and the end of the transaction too, would put a line of
+        NVFlare's into the log that has just been delivered; the receiver knows without us."""
+        while self._end is not None and self._end.is_ending and self._has_left():
+            self._end.over()
+            time.sleep(1.0)
 
     @property
     def _is_ending(self) -> bool:

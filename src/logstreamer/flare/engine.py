@@ -157,7 +157,7 @@ class _Call:
         return (ReturnCode.OK if outcomes else ReturnCode.ERROR), outcomes
 
     def _follow_one(self, spec: FollowSpec, plain: Any, target: str, key: StreamKey) -> Any:
-        carrier = Carrier(spec, target, _protocol(spec, key), self._fl_ctx.get_run_abort_signal())
+        carrier = Carrier(spec, target, _protocol(spec, key), self._fl_ctx.get_run_abort_signal(), self._has_left)
         producer = FollowProducer(carrier, plain, self._fl_ctx)
         backoff = Backoff(FIRST_RETRY, LAST_RETRY, random.random)
         said = ""
@@ -205,6 +205,10 @@ class _Call:
         name = str(self._stream_ctx.get(PayloadKey.FILE_NAME) or os.path.basename(spec.path))
         job = str(self._fl_ctx.get_job_id() or "")
         return StreamKey(self._channel, self._topic, job, _text(name), _text(os.path.abspath(spec.path)))
+
+    def _has_left(self) -> bool:
+        cell = getattr(self._engine, "get_cell", lambda: None)()
+        return not getattr(getattr(cell, "core_cell", None), "running", True)
 
     def _patient_context(self) -> Any:
         """The caller's context, with an abort signal that is never raised: NVFlare's loop drops at once what is not

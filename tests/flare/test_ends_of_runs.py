@@ -1,0 +1,96 @@
+"""How a log ends with its run: at a server that is done first, in a process that is gone before its last word."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from conftest import wait_until
+from contract.ends import live_log
+from flare.net import FlareNet
+from logstreamer.flare import JobLogReceiver
+from logstreamer.flare.job_end import JobEnd
+from logstreamer.store import StreamRecord, View
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(90)]
+
+WHERE = {"channel": "log_streaming", "topic": "live_log"}
+
+
+@pytest.fixture
+def net() -> Iterator[FlareNet]:
+    net = FlareNet()
+    yield net
+    net.close()
+
+
+@pytest.fixture
+def receiver(net: FlareNet, tmp_path: Path) -> Iterator[JobLogReceiver]:
+    """Keeps what comes below `logs`."""
+    receiver = JobLogReceiver(store=str(tmp_path / "logs"))
+    receiver._on_start("START_RUN", net.engine("server").new_context())
+    yield receiver
+    assert receiver._stored is not None
+    receiver._stored.store.close()
+
+
+def record(root: Path) -> StreamRecord | None:
+    with View(root / "logs") as view:
+        return next(iter(view.streams()), None)
+
+
+def test_a_run_that_ends_first_waits_for_a_client_that_is_still_sending(
+    net: FlareNet, receiver: JobLogReceiver, tmp_path: Path
+):
+    """NVFlare issue 5207: its own receiver is gone with the run, and with it the log."""
+    copy = tmp_path / "logs" / "site-1" / "job-7" / "train.log"
+    fl_ctx = net.engine("server").new_context()
+    end_of_run = threading.Thread(target=receiver._on_end, args=("END_RUN", fl_ctx))
+
+    with live_log(net, tmp_path / "train.log", **WHERE) as live:
+        live.write(b"line 1\n")
+        wait_until(lambda: copy.exists() and copy.read_bytes() == b"line 1\n")
+        end_of_run.start()
+        live.write(b"line 2\n")
+        wait_until(lambda: copy.read_bytes() == b"line 1\nline 2\n")
+        assert end_of_run.is_alive()
+        live.write(b"last line\n")
+        rc, _ = live.stop()
+    end_of_run.join(30)
+
+    assert rc == "OK"
+    assert not end_of_run.is_alive()
+    assert copy.read_bytes() == b"line 1\nline 2\nlast line\n"
+    found = record(tmp_path)
+    assert found is not None
+    assert found.finished
+
+
+def test_a_process_that_is_gone_before_its_last_word_has_a_finished_log(
+    net: FlareNet, receiver: JobLogReceiver, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """It said that it was ending, and every line of it had arrived."""
+    site, end = net.engine("site-1"), JobEnd(patience=0.3)
+    log = tmp_path / "train.log"
+
+    with live_log(net, log, stop_event=end, chunk_timeout=1.0, **WHERE) as live:
+        live.write(b"line 1\n")
+        assert end.wait_delivered(30)
+        end.begin()
+        live.write(b"END_RUN fired\n")
+        assert end.wait_delivered(30)
+        stopped: Any = SimpleNamespace(core_cell=SimpleNamespace(running=False))
+        monkeypatch.setattr(site, "get_cell", lambda: stopped, raising=False)
+        wait_until(lambda: (found := record(tmp_path)) is not None and found.finished)
+        assert not end.wait_delivered(0.0)  # and nobody waits for what will never arrive
+        monkeypatch.undo()  # it was not gone after all: it hears that its log is finished
+        end.set()
+        rc, _ = live.stop()
+
+    assert rc == "OK"
+    assert (tmp_path / "logs" / "site-1" / "job-7" / "train.log").read_bytes() == log.read_bytes()
