@@ -74,7 +74,6 @@ def _cpu(name: str, sender: Watched, receiver: Watched, action: object) -> dict[
 
 def _write_lines(it: Stage, source: Path, number: int, seconds: float) -> list[float]:
     """A line in each file each second, evenly spread; the delay of each line but those of the first second."""
-    files = [os.open(path, os.O_WRONLY | os.O_APPEND) for path in sorted(source.iterdir())]
     copies = {path.name: path for path in _copies(it)}
     names = sorted(copies)
     sizes = [len(LINE)] * number
@@ -91,8 +90,10 @@ def _write_lines(it: Stage, source: Path, number: int, seconds: float) -> list[f
                 taken += 1
         return taken
 
+    files: list[int] = []
     try:
-        with Watch(copies[names[0]].parent) as watch:
+        with Watch(copies[names[0]].parent) as watch:  # first: select() knows no descriptor above 1023
+            files += [os.open(path, os.O_WRONLY | os.O_APPEND) for path in sorted(source.iterdir())]
             began = time.monotonic()
             for count in range(int(number * seconds)):
                 due = began + count / number

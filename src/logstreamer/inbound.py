@@ -65,6 +65,7 @@ class Inbound:
     """
 
     encoding = ""
+    may_send = True
 
     def __init__(
         self,

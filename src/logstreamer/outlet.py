@@ -28,6 +28,10 @@ class FrameSource(Protocol):
     def encoding(self) -> str:
         """How their payloads are encoded."""
 
+    @property
+    def may_send(self) -> bool:
+        """False: `next_frame` has nothing now, and there is no need to ask it."""
+
     def next_frame(self, now: float) -> Frame | None: ...
 
     def fail(self, error: Exception) -> None:
@@ -38,6 +42,7 @@ class Farewell:
     """A last frame for a stream that nobody here holds any more."""
 
     encoding = ""
+    may_send = False
 
     def __init__(self, frame: Frame) -> None:
         self._frame: Frame | None = frame

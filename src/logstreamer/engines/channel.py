@@ -158,10 +158,15 @@ class _TimedSession:
         """How the session's payloads are encoded."""
         return self.session.encoding
 
+    @property
+    def may_send(self) -> bool:
+        """Whether the session may have more."""
+        return self.session.may_send
+
     def next_frame(self, now: float) -> Frame | None:
         """The session's next frame, if any."""
         frame = self.session.next_frame(now)
-        if frame is None:
+        if frame is None or not self.session.may_send:
             self._channel.settle(self.session)
         return frame
 

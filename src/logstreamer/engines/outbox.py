@@ -53,7 +53,10 @@ class Outbox:
             if message is None:
                 self._queued.discard(turn)
                 continue
-            self._turns.append(turn)
+            if source.may_send:
+                self._turns.append(turn)
+            else:  # asking once more, and looking once more at the file, would cost a third of a short line
+                self._queued.discard(turn)
             return message
         self._filled.clear()
         return None

@@ -437,8 +437,11 @@ class SenderProtocol:
 
     def get_timer(self) -> float | None:
         """When `handle_timer` wants to be called, or None."""
-        times = [t for t in (self._reopen_at, self._silent_until, self.heartbeat_at) if t is not None]
-        return min(times, default=None)
+        when = self.heartbeat_at
+        for other in (self._reopen_at, self._silent_until):
+            if other is not None and (when is None or other < when):
+                when = other
+        return when
 
     def handle_timer(self, now: float) -> bool:
         """Do what is due at *now*; True asks the caller to call `send_heartbeat`."""
