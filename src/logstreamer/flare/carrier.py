@@ -31,8 +31,8 @@ ENDING_POLL = 0.02
 ENDING_BEAT = 0.5
 """The same, and the pause between two heartbeats, while the process that writes the file ends."""
 
-MAX_MISSES = 20
-"""How often a target may be not ready before it is given up, if it has never answered."""
+MAX_MISSES = 40
+"""How often a target may be not ready before it is given up, if it has never answered: a minute and a half at least."""
 
 MAX_ABORTS = 3
 """How often in a row a target may answer that its run is aborted before that is believed."""
