@@ -27,8 +27,9 @@ TURN_SECONDS = 1.0
 OPEN_SECONDS = 0.5
 """A line without an end is shown on a terminal after this time."""
 
-ENDED = frozenset({"finished", "failed"})
-NOTABLE = frozenset({"dead", "disk full", "stalled", "refused by site", *ENDED})
+FAILURES = frozenset({"failed", "refused by site"})
+ENDED = frozenset({"finished", *FAILURES})
+NOTABLE = frozenset({"dead", "disk full", "stalled", *ENDED})
 """States that are said as soon as they are entered."""
 
 
@@ -291,7 +292,7 @@ class Tailing:
         return None
 
     def _code(self, states: dict[str, str]) -> int:
-        if self._task.exit_status and "failed" in states.values():
+        if self._task.exit_status and not FAILURES.isdisjoint(states.values()):
             return FAILED
         return DEAD if self._task.fail_on_dead and "dead" in states.values() else OK
 
