@@ -49,8 +49,9 @@ lint: setup
 	$(BIN)/python scripts/page-tools vendor --check
 	$(BIN)/python scripts/page-tools types
 
-screenshots: setup ## the pictures of the page in docs/images, of a real receiver with real jobs
+screenshots: setup ## the pictures of the page and the terminal in docs/images, of a real receiver with real jobs
 	@$(BIN)/python scripts/screenshots
+	@$(BIN)/python scripts/terminal-pictures docs/images
 
 fmt: setup ## format the code
 	$(BIN)/ruff format .

@@ -38,7 +38,7 @@ The copies lie at DEST/SITE/JOB/FILE. Every flag can be set by an environment va
 LOGSTREAMER_SEND_TO. LOGSTREAMER_TOKEN is the token for all commands, LOGSTREAMER_FROM where ls, logs, get and
 verify look.
 
-Exit codes: 0 ok, 1 error, 2 wrong usage, 130 interrupted.
+Exit codes: 0 ok, 1 error, 2 wrong usage, 3 a source failed, 4 a source is dead, 124 timeout, 130 interrupted.
 """
 
 
