@@ -26,7 +26,7 @@ FLAGS = [
 ]
 
 
-expect.set_options(timeout=20_000)
+expect.set_options(timeout=60_000)
 """A busy machine is no failure."""
 
 
@@ -60,7 +60,7 @@ def archive(tmp_path: Path) -> Iterator[Stage]:
 def signed_in(browser: Browser, url: str, **options: object) -> BrowserContext:
     """A browser's profile that has opened the URL with the token once."""
     context = browser.new_context(viewport={"width": 1280, "height": 800}, timezone_id="UTC", **options)  # type: ignore[arg-type]
-    context.set_default_timeout(20_000)
+    context.set_default_timeout(60_000)
     tab = context.new_page()
     tab.goto(f"{url}/?token={TOKEN}")
     tab.close()

@@ -12,7 +12,7 @@ from playwright.sync_api import expect
 from server.page.measure import heap_of, renderer_memory
 from server.page.stage import Stage
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 RATE = 10_000
 MOST_HEAP = 150 << 20

@@ -13,7 +13,7 @@ from server.page.conftest import signed_in
 from server.page.screen import Screen
 from server.page.stage import Stage
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 ROOT = Path(__file__).resolve().parents[3]
 STATIC = Path(logstreamer.server.__file__).parent / "static"

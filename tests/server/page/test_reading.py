@@ -14,7 +14,7 @@ from server.page.measure import heap_of
 from server.page.screen import Screen
 from server.page.stage import Stage
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 TRACE = b"""\
 2026-11-24 10:00:01,000 ERROR it failed
