@@ -58,12 +58,15 @@ class Sender:
                     offset += len(payload)
                 if offset == len(self.whole) and segments == len(self.parts):
                     break
+            if offset == len(self.whole) and segments == len(self.parts) and self._dice.random() < 0.5:
+                break  # the last bytes and the end are committed together
             sink.commit()
             self._told(offset)
         digest = xxhash.xxh3_128_digest(self.whole[begun.run_start :])
         verdict = sink.eof(Eof(offset, digest, segments), begun.run_start)
         assert (verdict.rc, verdict.again) == (None, False)
         sink.commit()
+        self._told(offset)
         self.finished = True
 
     def _told(self, offset: int) -> None:
@@ -177,3 +180,23 @@ def test_n8_bytes_that_a_killed_receiver_left_unsynced_are_synced_before_they_co
     for state in range(20):
         disk.after_power_loss(tmp_path / f"{state}", random.Random(state))
         assert (tmp_path / f"{state}" / "store" / COPY).read_bytes() == b"unsynced"
+
+
+def test_n8_the_end_is_never_on_the_disk_before_the_last_bytes(tmp_path, monkeypatch):
+    """A copy that says finished, and has lost its end, would never be filled up again."""
+    (tmp_path / "disk").mkdir()
+    disk = Disk(tmp_path / "disk", monkeypatch)
+    store = Store(tmp_path / "disk" / "store", fsync=True)
+    sink = StoreSink(Stored(store, idle_timeout=30.0, sync=True), SITE)
+    sink.begin(Open(1, KEY, "run-1"))
+    sink.segment(Segment(0, 0, "file", 0, "start"))
+    sink.data(Data(0, 0, 1, memoryview(b"last bytes")))
+    sink.eof(Eof(10, xxhash.xxh3_128_digest(b"last bytes"), 1), 0)
+    crash(store)  # before the commit of both
+
+    for state in range(20):
+        root = tmp_path / f"{state}"
+        disk.after_power_loss(root, random.Random(state))
+        with Store.view(root / "store") as view:
+            assert [record.finished is not None for record in view.streams()] == [True]
+        assert (root / "store" / COPY).read_bytes() == b"last bytes"
