@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -130,3 +131,10 @@ def test_an_overlong_file_and_function_are_found(tmp_path):
         ["long_file.py:", f"{MAX_FILE_LINES + 1}"],
         ["long_function.py:61:", "g()"],
     ]
+
+
+def test_no_struct_is_decoded_without_a_decoder_made_at_import():
+    """What msgspec knows of a type is made at its first use, and two threads that do so at once crash the process."""
+    lazily = re.compile(r"(?:json|msgpack)\.decode\([^\n]*type=(?!str\b|dict\[str, (?:str|int)\])|msgspec\.convert\(")
+    for path in sorted(SOURCE.rglob("*.py")):
+        assert not lazily.search(path.read_text()), path

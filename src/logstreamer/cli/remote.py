@@ -34,6 +34,10 @@ class _Arrivals(msgspec.Struct):
     arrivals: list[tuple[float, int]]
 
 
+_streams = msgspec.json.Decoder(_Streams)
+_arrivals = msgspec.json.Decoder(_Arrivals)
+
+
 class RemoteSource:
     """A receiver. One connection is kept for questions, one more is opened for news."""
 
@@ -83,7 +87,7 @@ class RemoteSource:
         """See `Source`."""
         try:
             answer = self._ask(f"/api/v1/streams/{quote(path)}/arrivals")
-            return msgspec.json.decode(answer.read(), type=_Arrivals).arrivals
+            return _arrivals.decode(answer.read()).arrivals
         except (StoreError, msgspec.DecodeError, UnicodeDecodeError):
             return ()  # an older receiver
 
@@ -180,7 +184,7 @@ class RemoteSource:
 
     def _decode(self, body: bytes) -> list[StreamStatus]:
         try:
-            return msgspec.json.decode(body, type=_Streams).streams
+            return _streams.decode(body).streams
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise EngineError(f"{self._endpoint} is no logstreamer receiver ({error})") from error
 

@@ -27,6 +27,8 @@ from logstreamer.store.catalogue import Store
 from logstreamer.store.record import StreamRecord
 from logstreamer.store_sink import Stored
 
+_keys = msgspec.json.Decoder(StreamKey)  # made once, see `sidecar`
+
 TICK_SECONDS = 1.0
 """How soon a state that only time changes (quiet, dead) is noticed."""
 
@@ -285,6 +287,6 @@ def _renewed(entry: _Entry | None, record: StreamRecord) -> _Entry:
 
 def _stream_key(text: str) -> StreamKey | None:
     try:
-        return msgspec.json.decode(text, type=StreamKey)
+        return _keys.decode(text)
     except (msgspec.DecodeError, UnicodeDecodeError):
         return None  # a stream whose history was lost

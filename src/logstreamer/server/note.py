@@ -51,7 +51,7 @@ class Note(msgspec.Struct, frozen=True):
         """The note in the store at *dest*, which may be left over; None if there is none that we may read."""
         try:
             with open(os.path.join(dest, DIRECTORY, FILE), "rb") as file:
-                return msgspec.json.decode(file.read(65536), type=cls)
+                return _notes.decode(file.read(65536))
         except (OSError, msgspec.DecodeError, UnicodeDecodeError):
             return None
 
@@ -61,3 +61,6 @@ class Note(msgspec.Struct, frozen=True):
         if known is not None and known.instance == self.instance:
             with contextlib.suppress(OSError):
                 os.unlink(os.path.join(dest, DIRECTORY, FILE))
+
+
+_notes = msgspec.json.Decoder(Note)  # made once, see `sidecar`

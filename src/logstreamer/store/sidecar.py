@@ -148,6 +148,11 @@ class _Preamble(msgspec.Struct):
     key: str = ""
 
 
+# Made once, here: two threads that make one at the same moment crash the process, in msgspec 0.22 at least.
+_preambles = msgspec.json.Decoder(_Preamble)
+_sidecars = msgspec.json.Decoder(Sidecar)
+
+
 def now() -> str:
     """The wall clock, RFC 3339 in UTC with milliseconds: for people, never for decisions."""
     return at(time.time())
@@ -172,13 +177,13 @@ def decode(raw: bytes) -> Sidecar:
     if not raw.strip(b"\0 \n"):
         raise SidecarUnusable("it is empty")
     try:
-        preamble = msgspec.json.decode(raw, type=_Preamble)
+        preamble = _preambles.decode(raw)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise SidecarUnusable(f"it is torn: {error}") from error
     if preamble.version != VERSION:
         raise SidecarUnusable(f"it has version {preamble.version}, this program knows {VERSION}", preamble.key)
     try:
-        sidecar = msgspec.json.decode(raw, type=Sidecar)
+        sidecar = _sidecars.decode(raw)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise SidecarUnusable(f"it is damaged: {error}", preamble.key) from error
     if not _consistent(sidecar):

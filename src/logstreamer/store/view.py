@@ -32,9 +32,12 @@ class LockNote(msgspec.Struct):
     def read(cls, fd: int) -> LockNote:
         """The note in the open lock file; an empty one if it is torn."""
         try:
-            return msgspec.json.decode(os.pread(fd, 1024, 0), type=cls)
+            return _notes.decode(os.pread(fd, 1024, 0))
         except (msgspec.DecodeError, UnicodeDecodeError):
             return cls()
+
+
+_notes = msgspec.json.Decoder(LockNote)  # made once, see `sidecar`
 
 
 class Recorded(Protocol):

@@ -88,6 +88,9 @@ class Transaction(msgspec.Struct, omit_defaults=True):
     fired: dict[str, Firing] = msgspec.field(default_factory=dict)
 
 
+_transactions = msgspec.json.Decoder(Transaction)  # made once, see `sidecar`
+
+
 @dataclass(slots=True)
 class _Book:
     """All transactions, one after the other."""
@@ -220,7 +223,7 @@ class Ledger:
         sound = 0
         for line in data.splitlines(keepends=True):
             try:
-                change = msgspec.json.decode(line, type=Transaction)
+                change = _transactions.decode(line)
             except (msgspec.MsgspecError, UnicodeDecodeError):
                 break
             if not line.endswith(b"\n"):

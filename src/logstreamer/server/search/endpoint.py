@@ -38,6 +38,7 @@ GRACE_SECONDS = 3.0
 PING_SECONDS = 1.0
 """Most silence: a client that has left is noticed when something is sent to it."""
 
+_progress = msgspec.json.Decoder(Progress)  # made once, see `sidecar`
 _COMMAND = [sys.executable, "-P", "-m", "logstreamer.server.search.worker"]
 
 
@@ -174,7 +175,7 @@ class _Seen:
         self._hits += frames.count(b"event: hit\n")
         _, found, rest = frames.rpartition(b"event: progress\ndata: ")
         if found:
-            self._progress = msgspec.json.decode(rest.partition(b"\n")[0], type=Progress)
+            self._progress = _progress.decode(rest.partition(b"\n")[0])
 
     def done(self, reason: str) -> Done:
         """Not everything was looked at."""

@@ -36,7 +36,7 @@ class Job(msgspec.Struct, frozen=True):
 
 def main() -> None:
     """Do the one job. The first line written is a JSON string: "", or why nothing can be looked for."""
-    job = msgspec.json.decode(sys.stdin.buffer.read(), type=Job)
+    job = msgspec.json.Decoder(Job).decode(sys.stdin.buffer.read())
     _bound(job.query.seconds)
     out = sys.stdout.buffer
     try:
