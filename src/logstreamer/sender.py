@@ -36,6 +36,9 @@ GIVE_UP_SECONDS = 30.0
 """How long after the stop a target may make no progress before what it lacks is given up and reported."""
 
 
+SMALL_CHUNK = 64 << 10
+
+
 @dataclass(frozen=True, slots=True)
 class FollowSpec:
     """What to follow, and how. Sizes are bytes, times seconds.
@@ -49,6 +52,8 @@ class FollowSpec:
         poll_interval: the longest time between two looks at the file (> 0).
         liveness_interval: the longest silence before a heartbeat (> 0).
         chunk_size: most bytes of one Data frame (>= 1).
+        chunk_parts: where that is more than 64 KiB, a frame takes at most one of so many parts of the window (>= 1), so
+            that many senders share a receiver evenly.
         chunk_timeout: how long a receiver may say nothing while an answer is due (> 0).
         stop_at_eof: end at the file's first end, as if it had got its last line already.
         refusal: why this site does not allow the file to be streamed: the receiver is told, and nothing is read; "":
@@ -62,6 +67,7 @@ class FollowSpec:
     poll_interval: float = 0.5
     liveness_interval: float = 10.0
     chunk_size: int = 64 * 1024
+    chunk_parts: int = 1
     chunk_timeout: float = 5.0
     stop_at_eof: bool = False
     keep_open: bool = False
@@ -289,7 +295,7 @@ class Lane:
         if self._drain is not None and self._is_cut_off(self._drain, cursor, now):
             self._finish(cursor, now)
             return
-        item = cursor.read(min(self._sender.spec.chunk_size, MAX_PAYLOAD, self.protocol.room), now)
+        item = cursor.read(min(self._chunk_size(), MAX_PAYLOAD, self.protocol.room), now)
         if item is None:
             self._at_end(cursor, now)
             return
@@ -306,6 +312,10 @@ class Lane:
         else:
             reach("sender.read")
             self.protocol.send_data(memoryview(item), now)
+
+    def _chunk_size(self) -> int:
+        spec = self._sender.spec
+        return min(spec.chunk_size, max(SMALL_CHUNK, self.protocol.window.limit // spec.chunk_parts))
 
     # -- the end
 

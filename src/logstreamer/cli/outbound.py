@@ -29,6 +29,12 @@ CHANNEL, TOPIC, RECEIVER = "log_streaming", "live_log", "receiver"
 REFUSE_VARIABLE = "LOGSTREAMER_REFUSE"
 """Set at a site that does not allow its logs to be streamed, to the reason: the receiver is told that, and no more."""
 
+CHUNK_SIZE = 256 << 10
+"""Most bytes of one message. The contract's 64 KiB cost twice the CPU for a backlog; more than this gains little."""
+
+CHUNK_PARTS = 16
+"""With messages of a fifth of the window, 200 senders were served unevenly."""
+
 MOST_AT_ONCE = 256
 """Files of a snapshot under way at a time; each has one or two open."""
 
@@ -107,6 +113,8 @@ class Outbound:
         refusal = os.environ.get(REFUSE_VARIABLE, "")
         spec = FollowSpec(
             found.path,
+            chunk_size=CHUNK_SIZE,
+            chunk_parts=CHUNK_PARTS,
             stop_event=self._draining,
             stop_at_eof=self._snapshot,
             refusal=refusal,
