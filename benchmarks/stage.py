@@ -17,7 +17,7 @@ from benchmarks.session import PeerFailed, cpu_seconds
 
 TOKEN = "bounds"
 MIB = 1 << 20
-PATIENCE = 300.0
+PATIENCE = 600.0
 BLOCK = b"".join(b"%010d step loss=0.123456 a line of a log\n" % number for number in range(20_000))
 
 
