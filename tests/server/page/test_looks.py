@@ -103,6 +103,7 @@ def test_a_phone(stage: Stage, browser, log):
     expect(screen.tab.locator(screen.source(log.path))).not_to_be_in_viewport()
     screen.tab.get_by_role("button", name="Streams").tap()
     row = screen.tab.locator(screen.source(log.path))
+    row.scroll_into_view_if_needed()
     expect(row).to_be_in_viewport()
     row.locator(".src-main").tap()
     expect(row).not_to_be_in_viewport()
