@@ -29,6 +29,8 @@ export class Scroller {
   first = signal(null);
 
   #heights = new Heights();
+  /** What the heights are of. @type {Entry[]} */
+  #entries = [];
   /** @type {{entry: Entry, delta: number} | null} */
   #anchor = null;
   #columns = 100;
@@ -197,7 +199,8 @@ export class Scroller {
   // -- where things are
 
   #build() {
-    this.#heights.build(this.timeline.entries, (entry) => this.#estimate(entry));
+    this.#entries = this.timeline.entries;
+    this.#heights.build(this.#entries, (entry) => this.#estimate(entry));
   }
 
   /** @param {Entry} entry */
@@ -211,7 +214,8 @@ export class Scroller {
   #anchorAt(y) {
     const top = Math.max(0, Math.min(y, this.#heights.total - this.#box.clientHeight));
     const index = this.#heights.indexAt(top);
-    const entry = this.timeline.entries[index];
+    // Of those that are on the screen: the timeline may have moved since they were drawn.
+    const entry = this.#entries[index];
     this.#anchor = entry ? { entry, delta: top - this.#heights.top(index) } : null;
   }
 
