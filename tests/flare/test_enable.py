@@ -150,7 +150,7 @@ def test_a_write_that_fails_leaves_the_file_as_it_was(tmp_path: Path, monkeypatc
 
     monkeypatch.setattr(Path, "replace", full)
     with pytest.raises(ConfigError, match="No space left"):
-        enable.apply(made)
+        made.kit.file.write(made.after)
 
     assert (site / "local" / "resources.json").read_bytes() == before
     assert [path.name for path in (site / "local").iterdir()] == ["resources.json"]
@@ -172,3 +172,141 @@ def test_a_directory_that_is_no_kit(tmp_path: Path, capsys: pytest.CaptureFixtur
     """The line says what was looked for."""
     assert run(["flare", "enable", str(tmp_path)]) == 2
     assert "startup/fed_client.json" in capsys.readouterr().err
+
+
+def enabled(site: Path) -> dict[str, bytes]:
+    """What lies in `local` of a site after it was enabled."""
+    assert run(["flare", "enable", str(site)]) == 0
+    return content(site)
+
+
+def content(site: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in (site / "local").iterdir()}
+
+
+def test_undo_dry_run_shows_and_changes_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    """The diff goes from the present file to the former one."""
+    site = kit(tmp_path / "site", "client", True, class_allow_list=ALLOWED)
+    before = enabled(site)
+    capsys.readouterr()
+
+    assert run(["flare", "enable", str(site), "--undo", "--dry-run"]) == 0
+
+    assert content(site) == before
+    out, err = capsys.readouterr()
+    assert '-  "allow_log_streaming": true' in out
+    assert "nothing was changed" in err
+
+
+@pytest.mark.parametrize("again", [False, True], ids=["edited", "edited and enabled again"])
+def test_undo_never_drops_what_the_owner_forbade_later(tmp_path: Path, capsys: pytest.CaptureFixture[str], again: bool):
+    """One line says so, the diff what would be lost."""
+    site = kit(tmp_path / "site", "client", True, class_allow_list=ALLOWED)
+    enabled(site)
+    file = site / "local" / "resources.json"
+    file.write_text(file.read_text().replace('streaming": true', 'streaming": false'))
+    if again:
+        assert run(["flare", "enable", str(site), "--file", "metrics.log"]) == 0
+    before = content(site)
+    capsys.readouterr()
+
+    assert run(["flare", "enable", str(site), "--undo"]) == 2
+
+    assert content(site) == before
+    out, err = capsys.readouterr()
+    assert '-  "allow_log_streaming": false' in out
+    assert err.count("\n") == 1
+    assert "edited" in err
+
+
+def test_undo_puts_back_line_ends(tmp_path: Path):
+    """Bytes, not lines."""
+    site = kit(tmp_path / "site", "client")
+    (site / "local" / "resources.json").write_bytes(b'{\r\n"class_allow_list": ["*"]\r\n}')
+    before = content(site)
+    enabled(site)
+
+    assert run(["flare", "enable", str(site), "--undo"]) == 0
+    assert content(site) == before
+
+
+def test_a_link_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    """Its target may be shared by several sites; a rename would cut them apart."""
+    site = kit(tmp_path / "site", "client")
+    shared = tmp_path / "shared.json"
+    shared.write_text('{"class_allow_list": ["*"]}')
+    (site / "local" / "resources.json").symlink_to(shared)
+
+    assert run(["flare", "enable", str(site)]) == 2
+
+    assert "symbolic link" in capsys.readouterr().err
+    assert shared.read_text() == '{"class_allow_list": ["*"]}'
+    assert sorted(content(site)) == ["resources.json", "resources.json.default"]
+
+
+@pytest.mark.parametrize("own", [True, False], ids=["own resources", "default resources"])
+def test_owner_and_mode_stay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, own: bool):
+    """Set before anything is written, also where the file is made from the default."""
+    site = kit(tmp_path / "site", "client", own, class_allow_list=ALLOWED)
+    source = site / "local" / ("resources.json" if own else "resources.json.default")
+    source.chmod(0o640)
+    asked: list[tuple[int, int, int]] = []
+    uid, gid = (1234, 2345) if os.getuid() == 0 else (os.getuid(), os.getgid())
+    os.chown(source, uid, gid)
+    fchmod = os.fchmod
+
+    def chmod(descriptor: int, mode: int) -> None:
+        asked.append((os.fstat(descriptor).st_uid, os.fstat(descriptor).st_size, mode))
+        fchmod(descriptor, mode)
+
+    monkeypatch.setattr(os, "fchmod", chmod)
+    enabled(site)
+
+    assert asked == [(uid, 0, 0o640)] * 3
+    for path in (site / "local").iterdir():
+        facts = path.stat()
+        assert (facts.st_uid, facts.st_gid, stat.S_IMODE(facts.st_mode)) == (uid, gid, 0o640), path.name
+
+
+def test_a_second_write_that_fails_leaves_no_backup(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """The kept file is there only when something was changed."""
+    site = kit(tmp_path / "site", "client", True, class_allow_list=ALLOWED)
+    before = content(site)
+    replace = Path.replace
+
+    def full(self: Path, target: Path) -> Path:
+        if target.name == "resources.json":
+            raise OSError(28, os.strerror(28))
+        return replace(self, target)
+
+    monkeypatch.setattr(Path, "replace", full)
+    assert run(["flare", "enable", str(site)]) == 2
+    assert content(site) == before
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"class_allow_list": ["x"], "allow_log_streaming": false, "allow_log_streaming": true}',
+        '{"class_allow_list": ["x"], "components": [{"id": "a", "args": {"b": 1, "b": 2}}]}',
+        '{"class_allow_list": ["x"], "weight": NaN}',
+        '{"class_allow_list": ["x"], "weight": 1e999}',
+        '{"class_allow_list": ["\\ud800"]}',
+    ],
+)
+def test_json_of_two_meanings_is_refused(tmp_path: Path, text: str, capsys: pytest.CaptureFixture[str]):
+    """Which of two keys counts is not ours to say."""
+    site = kit(tmp_path / "site", "client")
+    (site / "local" / "resources.json").write_text(text)
+    before = content(site)
+
+    assert run(["flare", "enable", str(site)]) == 2
+    assert capsys.readouterr().err.count("\n") == 1
+    assert content(site) == before
+
+
+def test_letters_stay_as_they_are(tmp_path: Path):
+    """And are not escaped."""
+    site = kit(tmp_path / "site", "client")
+    (site / "local" / "resources.json").write_text('{"class_allow_list": ["*"], "title": "Krankenhaus Süd"}')
+    assert "Krankenhaus Süd" in enabled(site)["resources.json"].decode()

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from logstreamer.cli.output import say
+
+if TYPE_CHECKING:
+    from logstreamer.flare.resources_file import ResourcesFile
 
 
 @click.group(
@@ -27,7 +32,7 @@ Examples:
 )
 @click.argument("workspace", type=click.Path(exists=True, file_okay=False))
 @click.option("--dry-run", is_flag=True, help="Show what would change, and change nothing.")
-@click.option("--undo", is_flag=True, help="Put back what was there before.")
+@click.option("--undo", is_flag=True, help="Put back what was there before; not over edits that came later.")
 @click.option(
     "--file",
     "files",
@@ -47,7 +52,7 @@ def enable(workspace: str, dry_run: bool, undo: bool, files: tuple[str, ...], st
 
     for kit in enabling.find_kits(workspace):
         if undo:
-            say(f"{kit.path.name}: {'as it was before' if enabling.undo(kit) else 'nothing to undo'}")
+            _undo(kit.path.name, kit.file, dry_run=dry_run)
             continue
         made = enabling.plan(kit, files=files, store=store)
         for note in made.notes:
@@ -58,7 +63,19 @@ def enable(workspace: str, dry_run: bool, undo: bool, files: tuple[str, ...], st
             continue
         click.echo(difference, nl=False)
         if not dry_run:
-            enabling.apply(made)
+            kit.file.write(made.after)
     if dry_run:
         say("nothing was changed (--dry-run)")
     return 0
+
+
+def _undo(name: str, file: ResourcesFile, *, dry_run: bool) -> None:
+    difference = file.back_diff()
+    if difference is None:
+        say(f"{name}: nothing to undo")
+        return
+    click.echo(difference, nl=False)
+    file.check_back()
+    if not dry_run:
+        file.put_back()
+        say(f"{name}: as it was before")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
-import json
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,10 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from logstreamer.errors import ConfigError
-
-RESOURCES, DEFAULT = "resources.json", "resources.json.default"
-BACKUP = "resources.json.before-logstreamer"
-"""The former resources.json; empty where there was none and NVFlare used its default."""
+from logstreamer.flare.resources_file import RESOURCES, ResourcesFile, dump, parse, unified
 
 KILL_SWITCH = "allow_log_streaming"
 ALLOW_LIST = "class_allow_list"
@@ -43,9 +38,9 @@ class Kit:
     kind: str
 
     @property
-    def local(self) -> Path:
-        """Where its resources.json is."""
-        return self.path / "local"
+    def file(self) -> ResourcesFile:
+        """Its resources.json."""
+        return ResourcesFile(self.path / "local", f"{self.path.name}/local/{RESOURCES}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,13 +59,8 @@ class Plan:
 
     def diff(self) -> str:
         """The changes, as `diff -u` shows them; "" where there are none."""
-        lines = difflib.unified_diff(
-            self.before.splitlines(keepends=True),
-            self.after.splitlines(keepends=True),
-            f"{self.kit.path.name}/local/{RESOURCES}",
-            f"{self.kit.path.name}/local/{RESOURCES} with logstreamer",
-        )
-        return "".join(lines)
+        title = f"{self.kit.path.name}/local/{RESOURCES}"
+        return unified(self.before, self.after, title, f"{title} with logstreamer")
 
 
 def find_kits(workspace: str | os.PathLike[str]) -> list[Kit]:
@@ -107,15 +97,15 @@ def plan(kit: Kit, *, files: Sequence[str] = ("log.txt", "error_log.txt"), store
     Raises:
         ConfigError: its resources cannot be used.
     """
-    source = kit.local / RESOURCES
-    if not source.is_file():
-        source = kit.local / DEFAULT
+    source = kit.file.source
     try:
-        before = source.read_text(encoding="utf-8")
-        resources = json.loads(before)
+        text = source.read_bytes().decode()
+        resources = parse(text)
         if not isinstance(resources, dict) or not isinstance(resources.get("components", []), list):
             raise ValueError("not a set of resources")
-    except (OSError, ValueError) as error:
+        indent = _indent(text)  # and not the layout of the file: what is shown is what changes
+        before = dump(resources, indent)
+    except (OSError, ValueError, RecursionError) as error:
         raise ConfigError(f"{source} cannot be used: {error}") from error
     notes: list[str] = []
     _allow(resources, notes)
@@ -125,45 +115,7 @@ def plan(kit: Kit, *, files: Sequence[str] = ("log.txt", "error_log.txt"), store
     else:
         _kill_switch(resources, notes)
         _streamers(components, files, notes)
-    indent = _indent(before)  # and not the layout of the file: what is shown is what changes
-    former, wanted = (json.dumps(content, indent=indent) + "\n" for content in (json.loads(before), resources))
-    return Plan(kit, former, wanted, tuple(notes))
-
-
-def apply(made: Plan) -> None:
-    """Write what was planned; what was there is kept beside it.
-
-    Raises:
-        ConfigError: it cannot be written; then nothing was changed.
-    """
-    target, backup = made.kit.local / RESOURCES, made.kit.local / BACKUP
-    try:
-        if not backup.exists():
-            former = target.read_text(encoding="utf-8") if target.is_file() else ""
-            _replace(backup, former, target)
-        _replace(target, made.after, target)
-    except OSError as error:
-        raise ConfigError(f"{target} cannot be written: {error}") from error
-
-
-def undo(kit: Kit) -> bool:
-    """Put back what was there before the first `apply`; False where nothing was ever changed.
-
-    Raises:
-        ConfigError: it cannot be put back.
-    """
-    target, backup = kit.local / RESOURCES, kit.local / BACKUP
-    if not backup.exists():
-        return False
-    try:
-        if backup.stat().st_size:
-            os.replace(backup, target)
-        else:
-            target.unlink(missing_ok=True)
-            backup.unlink()
-    except OSError as error:
-        raise ConfigError(f"{target} cannot be put back: {error}") from error
-    return True
+    return Plan(kit, before, dump(resources, indent), tuple(notes))
 
 
 def _allow(resources: dict[str, Any], notes: list[str]) -> None:
@@ -245,17 +197,3 @@ def _indent(text: str) -> int:
         if line.startswith(" "):
             return len(line) - len(line.lstrip(" "))
     return 2
-
-
-def _replace(path: Path, text: str, like: Path) -> None:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with temporary.open("w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        if like.exists():
-            temporary.chmod(like.stat().st_mode & 0o777)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
