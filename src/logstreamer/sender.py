@@ -59,6 +59,7 @@ class FollowSpec:
         refusal: why this site does not allow the file to be streamed: the receiver is told, and nothing is read; "":
             it allows it.
         keep_open: at the end the stream is left and not finished, so that a later sender of it continues.
+        verdict: asked when all of it was sent, what ends the stream: "": it is finished; else why it has failed.
         must_exist: a file that is not there at the end, and of which nothing was sent, has failed; its stream is left.
     """
 
@@ -73,6 +74,7 @@ class FollowSpec:
     keep_open: bool = False
     refusal: str = ""
     must_exist: bool = False
+    verdict: Callable[[], str] | None = None
 
 
 class LaneState(enum.Enum):
@@ -171,7 +173,7 @@ class Lane:
         self._look_again_at: float | None = None
         self._progress_at = 0.0
         self._lowered = False
-        self._leaving = False  # everything was sent; the last acks are waited for, and no end is said
+        self._leaving: tuple[str, str] | None = None  # all was sent; this is said, and no end, when it is acknowledged
 
     @property
     def encoding(self) -> str:
@@ -268,7 +270,7 @@ class Lane:
             self._cursor.close()
         reach("sender.placed")
         self._cursor = self._sender.follower.cursor(_resume_point(accept), now)
-        self._leaving = False
+        self._leaving = None
         if self._sender.stopped_at is not None:
             self._drain = self._new_drain(now)
 
@@ -286,7 +288,7 @@ class Lane:
     def next_frame(self, now: float) -> Frame | None:
         """The next frame for the target, read from the file when nothing else is due."""
         frame = self.protocol.next_frame()
-        if frame is not None or self._cursor is None or self._leaving or self.protocol.room == 0:
+        if frame is not None or self._cursor is None or self._leaving is not None or self.protocol.room == 0:
             return frame
         self._read(self._cursor, now)
         return self.protocol.next_frame()
@@ -347,8 +349,9 @@ class Lane:
         if self._never_was_there():
             self.abandon(ReturnCode.TASK_ABORTED, NEVER_THERE)
             return
-        if self._sender.spec.keep_open:
-            self._leaving = True
+        failure = self._sender.spec.verdict() if self._sender.spec.verdict is not None else ""
+        if failure or self._sender.spec.keep_open:
+            self._leaving = (ReturnCode.EXECUTION_EXCEPTION, failure) if failure else (ReturnCode.TASK_ABORTED, LEFT)
             self._leave_when_stored()
             return
         if cursor.behind:
@@ -367,8 +370,8 @@ class Lane:
 
     def _leave_when_stored(self) -> None:
         # What was not read, or not written yet, is no loss here: the next sender begins where the copy ends.
-        if self._leaving and self.outcome is None and self.protocol.window.in_flight == 0:
-            self.protocol.abort(ReturnCode.TASK_ABORTED, LEFT)
+        if self._leaving is not None and self.outcome is None and self.protocol.window.in_flight == 0:
+            self.protocol.abort(*self._leaving)
             self._end(make_reply(ReturnCode.OK), "")
 
     def _end(self, outcome: Shareable, reason: str) -> None:

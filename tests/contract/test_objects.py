@@ -374,12 +374,13 @@ def test_a_sender_that_vanishes_is_noticed_by_a_consumer_without_an_idle_clock_t
     from logstreamer import inbound
 
     monkeypatch.setattr(inbound, "ABANDONED_SECONDS", 0.3)
-    factory, done, hang = EchoFactory(), Recorder(), threading.Event()
+    factory, done, hanging, hang = EchoFactory(), Recorder(), threading.Event(), threading.Event()
     serve(net, factory, stream_done_cb=done.on_done)
 
     class Hanging(ListProducer):
         def produce(self, stream_ctx, fl_ctx):
             if self.replies:
+                hanging.set()
                 hang.wait(PATIENCE)
                 raise RuntimeError("its engine is gone")
             return super().produce(stream_ctx, fl_ctx)
@@ -390,8 +391,7 @@ def test_a_sender_that_vanishes_is_noticed_by_a_consumer_without_an_idle_clock_t
 
     caller = threading.Thread(target=call)
     caller.start()
-    while not (factory.consumers and factory.consumers[0].messages):
-        hang.wait(0.005)
+    assert hanging.wait(PATIENCE)
     net.vanish("site-1")
     done.wait_for_done()
     hang.set()

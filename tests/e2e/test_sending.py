@@ -213,6 +213,10 @@ def test_a_command_is_shown_sent_and_its_exit_code_kept(receiver, tmp_path):
     assert done.returncode == 7
     assert done.stdout == b"one\ntwo\nthree\n"
     assert receiver.copy("output.log").read_bytes() == b"one\ntwo\nthree\n"
+    shown = run(["ls", "--from", str(receiver.copies)], tmp_path).stdout
+    assert b"failed" in shown
+    assert b"exit code 7" in shown
+    assert run(["logs", "--exit-status", "--from", str(receiver.copies)], tmp_path).returncode == 3
 
 
 def test_a_stopped_command_is_told_and_its_last_words_are_sent(start, receiver, tmp_path):

@@ -103,7 +103,7 @@ def test_a_rate_is_of_the_last_seconds():
     [
         ("", None), ("bytes=0-", (0, 100)), ("bytes=10-19", (10, 20)), ("bytes=90-1000", (90, 100)),
         ("bytes=-30", (70, 100)), ("bytes=-1000", (0, 100)), ("bytes=0-1,5-6", None), ("lines=1-2", None),
-        ("bytes=20-10", None), ("bytes=-", None),
+        ("bytes=20-10", None), ("bytes=-", None), (f"bytes={'9' * 5000}-", None), (f"bytes=-{'9' * 3000}", (0, 100)),
     ],
 )  # fmt: skip
 def test_ranges(header, part):

@@ -79,6 +79,10 @@ class Command:
         code = self._process.returncode
         return code if code >= 0 else 128 - code
 
+    def verdict(self) -> str:
+        """How it has failed, for a person; "": it has not, or goes on."""
+        return f"exit code {self.exit_code}" if self.is_over and self.exit_code else ""
+
     def stop(self) -> None:
         """Pass our signal on, once; the command decides when it ends."""
         number = self._stop.signal

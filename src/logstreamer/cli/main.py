@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import importlib
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from typing import TextIO
@@ -100,6 +101,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run *arguments* (those of the process by default) and exit."""
     _take_closed_ones()
     code = run(arguments)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second Ctrl-C while we leave must not change how we leave
     for stream in (sys.stdout, sys.stderr):
         _let_go(stream)
     sys.exit(code)

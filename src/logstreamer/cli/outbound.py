@@ -6,7 +6,7 @@ import os
 import queue
 import threading
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -74,6 +74,7 @@ class Outbound:
         self._waiting: deque[Found] = deque()
         self._active: dict[Following, Found] = {}
         self._over: queue.SimpleQueue[Following] = queue.SimpleQueue()
+        self._verdicts: dict[str, Callable[[], str]] = {}
         self._draining = threading.Event()
         self._acked = 0
 
@@ -81,6 +82,11 @@ class Outbound:
     def under_way(self) -> int:
         """Files that have not ended."""
         return len(self._active) + len(self._waiting)
+
+    def add_output(self, found: Found, verdict: Callable[[], str]) -> None:
+        """Send what a command prints; *verdict* says at its end why it has failed, "" where it has not."""
+        self._verdicts[found.path] = verdict
+        self.add([found])
 
     def add(self, files: Iterable[Found]) -> list[Result]:
         """Send more files; results at once for those whose names can never be stored."""
@@ -118,6 +124,7 @@ class Outbound:
             stop_event=self._draining,
             stop_at_eof=self._snapshot,
             refusal=refusal,
+            verdict=self._verdicts.get(found.path),
             keep_open=self._keep_open,
             must_exist=found.awaited,
         )

@@ -73,7 +73,7 @@ class Sending:
                     say(f"error: {error}")
                     return error.exit_code
                 stop.at_once = command.kill
-                outbound.add([Found(command.path, OUTPUT_NAME)])
+                outbound.add_output(Found(command.path, OUTPUT_NAME), command.verdict)
             return Turns(discovery, outbound, stop, command, snapshot=self.snapshot).run()
 
     def _connect(self, site: str) -> WebSocketEngine:

@@ -37,6 +37,11 @@ class Annotator:
         self._times = [when for when, _ in arrivals]
         self._offsets = [offset for _, offset in arrivals]
 
+    @property
+    def latest(self) -> tuple[float, int] | None:
+        """The last arrival that is known; None: none is."""
+        return (self._times[-1], self._offsets[-1]) if self._times else None
+
     def glance(self, raw: RawLine) -> Line:
         """What *raw* says, which is not whole yet: it will be given again."""
         head, trace = self._head, self._trace

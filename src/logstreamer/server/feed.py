@@ -242,7 +242,7 @@ class Feed:
         latest = self.source.last_arrival()
         if latest is not None and latest != self._arrival:
             # What is in hand came between the last look and now, a fraction of a second.
-            earlier = self._arrival or latest
+            earlier = self._arrival or self._annotator.latest or latest
             self._annotator.arrived_at([(earlier[0], 0), latest])
             self._arrival = latest
 

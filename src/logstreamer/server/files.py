@@ -65,20 +65,28 @@ class Files:
             reader = await run_in_threadpool(self._store.reader, status.path)
         except StoreError as error:
             return trouble(404, str(error))
+        try:
+            return self._bytes_of(reader, request, status, download=download)
+        except BaseException:
+            reader.close()
+            raise
+
+    @staticmethod
+    def _bytes_of(reader: Reader, request: Request, status: StreamStatus, *, download: bool) -> Response:
         size = reader.size()
         etag = f'"{status.digest}"' if status.digest else f'"{status.created}-{size:x}"'
         headers = {**SAFE, "Accept-Ranges": "bytes", "ETag": etag, "Content-Type": "application/octet-stream"}
         if download:
             headers["Content-Disposition"] = _attachment(status.path.rpartition("/")[2])
+        if _names(request.headers.get("if-none-match", ""), etag):
+            reader.close()
+            return Response(status_code=304, headers=headers)
         whole = request.headers.get("if-range", etag) != etag
         try:
             part = None if whole else parse_range(request.headers.get("range", ""), size)
         except Unsatisfiable:
             reader.close()
             return trouble(416, f"there are {size} bytes", {"Content-Range": f"bytes */{size}", "ETag": etag})
-        if part is None and request.headers.get("if-none-match") == etag:
-            reader.close()
-            return Response(status_code=304, headers=headers)
         start, end = part or (0, size)
         headers["Content-Length"] = str(end - start)
         if part is not None:
@@ -142,6 +150,12 @@ def primed(reader: Reader, arrivals: Arrivals, start: int, end: int, zone: tzinf
     for raw in span_from(reader, start, above, LOOK_BACK_LINES).lines:
         annotator.line(raw)
     return annotator
+
+
+def _names(header: str, etag: str) -> bool:
+    """Whether If-None-Match names *etag*: one of a list, weak or not, or any (RFC 9110, 13.1.2)."""
+    tags = {tag.strip().removeprefix("W/") for tag in header.split(",")}
+    return etag in tags or "*" in tags
 
 
 def _attachment(name: str) -> str:

@@ -7,7 +7,8 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from server.page.stage import IDLE_TIMEOUT, Stage
+from e2e.processes import wait_until
+from server.page.stage import IDLE_TIMEOUT, Log, Stage
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
@@ -29,6 +30,44 @@ def test_lines_appear_as_they_are_written(stage: Stage, screen):
         screen.wait_line(number)
 
     assert screen.numbers[-20:] == list(range(990, 1010))
+
+
+@pytest.mark.parametrize("ending", ["finished", "dead"])
+def test_a_last_line_without_a_newline_is_shown_once(stage: Stage, screen, ending):
+    """Also where the end, or the death, of its stream stands behind it."""
+    source = stage.directory / f"open-{ending}.log"
+    source.write_bytes(b"first\nno newline yet")
+    sender = stage.send(source, "open")
+    log = Log(stage, source, f"open/j/{source.name}")
+    log.wait_stored()
+    if ending == "dead":
+        sender.kill()
+    else:
+        assert sender.stop() == 0
+    wait_until(lambda: stage.state(log.path) == ending, ending)
+
+    screen.open(log.fragment)
+    screen.wait_text("no newline yet")
+    screen.tab.wait_for_timeout(
+        1500
+    )  # it is told once more after a second; that nothing is added can only be waited for
+
+    assert [text for text in screen.texts if "no newline" in text] == ["no newline yet"]
+
+
+def test_a_stream_that_is_not_there_yet_is_shown_when_it_comes(stage: Stage, screen):
+    """And until then nothing of another one stands under its name."""
+    shown = stage.stream("there.log", lines(0, 10))
+    screen.open(shown.fragment)
+    screen.wait_line(9)
+
+    screen.tab.evaluate("location.hash = '#s=s/j/later.log'")
+    expect(screen.tab.locator(".row")).to_have_count(0)
+    stage.stream("later.log", lines(100, 103))
+
+    screen.wait_line(102)
+    assert screen.numbers == [100, 101, 102]
+    screen.complaints[:] = [one for one in screen.complaints if "404" not in one]  # the browser's, of what is not there
 
 
 def test_pause_counts_what_comes_and_live_goes_back(stage: Stage, screen):

@@ -27,6 +27,16 @@ const NEAR = 1000;
 /** A stream of which nothing came for so long is not waited for. */
 const TALKING_MS = 3000;
 
+/**
+ * A stream that is not there may begin: its end is then its beginning, and what comes is shown.
+ * @param {unknown} error
+ * @returns {import("./types.js").LinesAnswer}
+ */
+function nothingYet(error) {
+  if (!(error instanceof api.ApiError && error.status === 404)) throw error;
+  return { size: 0, from: 0, to: 0, start: true, end: true, lines: [], marks: [] };
+}
+
 /** @typedef {{lines: number, bytes: number, exact: boolean}} Since */
 
 export class Timeline {
@@ -87,7 +97,7 @@ export class Timeline {
     this.follow.value = true;
     await this.#guarded(signal, async () => {
       await this.#openAll(signal, async (reel) => {
-        const answer = await api.lines(reel.path, -1, this.#page(), 0, signal);
+        const answer = await api.lines(reel.path, -1, this.#page(), 0, signal).catch(nothingYet);
         return { answer, pivot: answer.to };
       });
       await this.#fillAbove(signal, PAGE);
@@ -265,7 +275,7 @@ export class Timeline {
   #add(reel, entries) {
     reel.order(entries);
     this.#heardAt.set(reel.path, performance.now());
-    const last = entries[entries.length - 1];
+    const last = entries.findLast((entry) => entry.line !== null);
     if (last?.line?.open) reel.openEntry = last;
     const shown = entries.filter((entry) => passes(entry, this.least.value));
     if (this.reels.length === 1) this.#append(shown);
@@ -310,7 +320,7 @@ export class Timeline {
   #attach() {
     for (const reel of this.reels) {
       reel.to = reel.heard = reel.belowTo;
-      const last = this.entries.findLast((entry) => entry.stream === reel.path);
+      const last = this.entries.findLast((entry) => entry.stream === reel.path && entry.line !== null);
       if (last?.line?.open) reel.openEntry = last;
     }
     // Whoever has not spoken yet may be about to.
@@ -380,7 +390,9 @@ export class Timeline {
       await work();
       if (!signal.aborted) this.trouble.value = "";
     } catch (error) {
-      if (!signal.aborted) this.trouble.value = error instanceof Error ? error.message : String(error);
+      if (signal.aborted) return;
+      this.trouble.value = error instanceof Error ? error.message : String(error);
+      if (!this.#ready) this.#clear();
     } finally {
       if (!signal.aborted) this.busy.value = false;
     }
