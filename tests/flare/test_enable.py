@@ -310,3 +310,14 @@ def test_letters_stay_as_they_are(tmp_path: Path):
     site = kit(tmp_path / "site", "client")
     (site / "local" / "resources.json").write_text('{"class_allow_list": ["*"], "title": "Krankenhaus Süd"}')
     assert "Krankenhaus Süd" in enabled(site)["resources.json"].decode()
+
+
+@pytest.mark.parametrize("name", ["../../startup/client.key", "/etc/shadow", ""])
+def test_a_file_outside_the_jobs_directory_is_refused(tmp_path: Path, name: str, capsys: pytest.CaptureFixture[str]):
+    """In one line, and nothing is written."""
+    site = kit(tmp_path / "site", "client", class_allow_list=ALLOWED)
+    before = content(site)
+
+    assert run(["flare", "enable", str(site), "--file", name]) == 2
+    assert "--file" in capsys.readouterr().err
+    assert content(site) == before

@@ -19,17 +19,28 @@ from logstreamer.flare import JobLogReceiver, JobLogStreamer, SiteLogStreamer
 from logstreamer.flare.job_end import JobEnd
 from logstreamer.flare.job_log_receiver import _forget, _free
 from logstreamer.flare.job_log_streamer import LastLines
+from logstreamer.flare.rules import check_log_file_name
 from logstreamer.flare.site_log_streamer import STREAMER_PATH
 
 JOB = "job-7"
 STOCK_PATH = "nvflare.app_common.logging.job_log_streamer.JobLogStreamer"
 
 
-@pytest.mark.parametrize("name", ["/var/log/syslog", "../log.txt", "logs/../../x", "..", "a\\..\\b"])
-def test_a_log_outside_the_jobs_directory_is_refused(name: str):
-    """Absolute paths and `..`, as NVFlare's own does."""
+@pytest.mark.parametrize("widget", [JobLogStreamer, SiteLogStreamer])
+@pytest.mark.parametrize(
+    "name",
+    ["/var/log/syslog", "../log.txt", "logs/../../x", "..", "a\\..\\b", "", ".", "a/", "a/.", "a\0b", "\\x", "C:x", 7],
+)
+def test_a_log_outside_the_jobs_directory_is_refused(widget: Any, name: Any):
+    """Absolute paths and `..`, as NVFlare's own does, and what is no file."""
     with pytest.raises(ValueError, match="log_file_name"):
-        JobLogStreamer(log_file_name=name)
+        widget(log_file_name=name)
+
+
+@pytest.mark.parametrize("name", ["log.txt", "sub/log.txt", "..log", "a..b", ".hidden"])
+def test_a_log_below_the_jobs_directory_is_taken(name: str):
+    """Dots alone are no reason to refuse."""
+    assert check_log_file_name(name) == name
 
 
 def test_a_job_can_export_the_widgets():

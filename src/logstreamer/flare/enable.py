@@ -10,6 +10,7 @@ from typing import Any
 
 from logstreamer.errors import ConfigError
 from logstreamer.flare.resources_file import RESOURCES, ResourcesFile, dump, parse, unified
+from logstreamer.flare.rules import check_log_file_name
 
 KILL_SWITCH = "allow_log_streaming"
 ALLOW_LIST = "class_allow_list"
@@ -95,8 +96,10 @@ def plan(kit: Kit, *, files: Sequence[str] = ("log.txt", "error_log.txt"), store
         store: a directory of logstreamer's for the server's copies; None: NVFlare's job storage alone.
 
     Raises:
-        ConfigError: its resources cannot be used.
+        ConfigError: its resources cannot be used, or one of *files* is not below a job's directory.
     """
+    for name in files:
+        check_log_file_name(name, "--file")
     source = kit.file.source
     try:
         text = source.read_bytes().decode()

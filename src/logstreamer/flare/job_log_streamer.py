@@ -19,6 +19,7 @@ from nvflare.widgets.widget import Widget
 
 from logstreamer import LogStreamer
 from logstreamer.flare.job_end import JobEnd
+from logstreamer.flare.rules import check_log_file_name
 
 logger = logging.getLogger(__name__)
 
@@ -51,7 +52,7 @@ class JobLogStreamer(Widget):
         site_finishes: a `SiteLogStreamer` in the client's parent process sends the rest when this process has ended.
 
     Raises:
-        ValueError: log_file_name is absolute or has a "..".
+        ValueError: log_file_name is absolute, has a "..", or names no file.
     """
 
     def __init__(
@@ -63,10 +64,7 @@ class JobLogStreamer(Widget):
         site_finishes: bool = False,
     ) -> None:
         super().__init__()
-        if os.path.isabs(log_file_name):
-            raise ValueError(f"log_file_name must be relative but got {log_file_name!r}")
-        if os.pardir in log_file_name.replace("\\", "/").split("/"):
-            raise ValueError(f"log_file_name must not contain '..' but got {log_file_name!r}")
+        check_log_file_name(log_file_name)
         # NVFlare's job API reads the arguments of a component from attributes of these names.
         self._log_file_name = log_file_name
         self._liveness_interval = liveness_interval

@@ -24,6 +24,7 @@ from nvflare.app_common.logging.constants import LIVE_LOG_TOPIC, Channels, is_lo
 from nvflare.widgets.widget import Widget
 
 from logstreamer import LogStreamer
+from logstreamer.flare.rules import check_log_file_name
 
 logger = logging.getLogger(__name__)
 
@@ -39,6 +40,9 @@ class SiteLogStreamer(Widget):
 
     Args:
         log_file_name, liveness_interval, poll_interval: as in `JobLogStreamer`.
+
+    Raises:
+        ValueError: as `JobLogStreamer` does.
     """
 
     def __init__(
@@ -48,6 +52,7 @@ class SiteLogStreamer(Widget):
         poll_interval: float = 0.5,
     ) -> None:
         super().__init__()
+        check_log_file_name(log_file_name)
         self._log_file_name = log_file_name
         self._liveness_interval = liveness_interval
         self._poll_interval = poll_interval
