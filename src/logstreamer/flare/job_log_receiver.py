@@ -10,17 +10,17 @@ import threading
 from typing import Any
 
 from nvflare.apis.event_type import EventType
-from nvflare.apis.fl_constant import SystemComponents, WorkspaceConstants
-from nvflare.apis.storage import DataTypes
+from nvflare.apis.fl_constant import SystemComponents
 from nvflare.app_common.logging.constants import ALLOW_LOG_STREAMING_VAR, LIVE_LOG_TOPIC, Channels
 from nvflare.widgets.widget import Widget
 
 from logstreamer.apis.checks import check_non_negative_number
 from logstreamer.apis.shareable import ReturnCode
 from logstreamer.flare.consumers import StoredConsumerFactory
+from logstreamer.flare.handover import Handover
 from logstreamer.flare.hub import Hub, hub_of
 from logstreamer.flare.job_sink import JobSink
-from logstreamer.protocol.frames import Open
+from logstreamer.protocol.frames import Open, StreamKey
 from logstreamer.receiver import EndStream
 from logstreamer.sinks import Sink
 from logstreamer.store import layout
@@ -58,6 +58,7 @@ class JobLogReceiver(Widget):
         self._idle_timeout = idle_timeout
         self._store = store
         self._stored: Stored | None = None
+        self._handover = Handover()
         self._said: set[tuple[str, str]] = set()
         self._lock = threading.Lock()
         self.register_event_handler(
@@ -99,17 +100,17 @@ class JobLogReceiver(Widget):
     # -- streams; on the hub's threads
 
     def _sink(self, engine: Any, stored: Stored, site: str, frame: Open) -> Sink:
-        job, name = frame.key.job, frame.key.name
+        key = frame.key
 
         def on_end(path: str, rc: str, reason: str) -> None:
-            self._ended(engine, stored, site, job, name, path, rc, reason)
+            self._ended(engine, stored, site, key, path, rc, reason)
 
         return JobSink(
             stored,
             site,
-            job,
+            key.job,
             by_job=self._store is None,
-            refusal=lambda: self._refusal(engine, site, job),
+            refusal=lambda: self._refusal(engine, site, key.job),
             on_end=on_end,
         )
 
@@ -124,10 +125,8 @@ class JobLogReceiver(Widget):
             self.logger.error(f"a live log of job {job} is refused: {refusal}")
         return refusal
 
-    def _ended(
-        self, engine: Any, stored: Stored, site: str, job: str, name: str, path: str, rc: str, reason: str
-    ) -> None:
-        file = os.path.join(stored.store.root, path)
+    def _ended(self, engine: Any, stored: Stored, site: str, key: StreamKey, path: str, rc: str, reason: str) -> None:
+        job, name, file = key.job, key.name, os.path.join(stored.store.root, path)
         if rc != ReturnCode.OK:
             why = reason and f" ({reason})"
             self.logger.warning(f"live log {name} of {site}, job {job}, ended with {rc}{why}; its part is at {file}")
@@ -135,9 +134,8 @@ class JobLogReceiver(Widget):
         with engine.new_context() as fl_ctx:
             manager = engine.get_component(SystemComponents.JOB_MANAGER)
             if manager is not None:
-                given = self._to_give(file)
-                manager.set_client_data(job, given, site, _data_type(name), fl_ctx)
-                self.logger.info(f"live log {name} of {site} saved for job {job}")
+                kind = self._handover.give(manager, fl_ctx, site, job, name, key.source, self._to_give(file))
+                self.logger.info(f"live log {name} of {site} saved for job {job} as {kind}")
             elif self._dest_dir is None and self._store is None:
                 self._move(engine, file, site, job, name)
                 return
@@ -163,15 +161,10 @@ class JobLogReceiver(Widget):
             return
         target = os.path.join(workspace.get_run_dir(job), site, name)
         os.makedirs(os.path.dirname(target), exist_ok=True)
-        shutil.move(file, _free(target))
+        target = _free(target)
+        shutil.move(file, target)
         _forget(file)
         self.logger.info(f"live log {name} of {site} saved at {target}")
-
-
-def _data_type(name: str) -> str:
-    if name == WorkspaceConstants.ERROR_LOG_FILE_NAME:
-        return str(DataTypes.ERRORLOG.value)
-    return f"{DataTypes.LOG.value}_{name.replace('/', '_')}"
 
 
 def _free(path: str) -> str:

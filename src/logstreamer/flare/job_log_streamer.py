@@ -73,6 +73,7 @@ class JobLogStreamer(Widget):
         self._site_finishes = site_finishes
         self._end: JobEnd | None = None
         self._thread: threading.Thread | None = None
+        self._appeared = threading.Event()
         self.register_event_handler(EventType.START_RUN, self._on_start)
         self.register_event_handler(EventType.END_RUN, self._on_end)
 
@@ -89,6 +90,9 @@ class JobLogStreamer(Widget):
         context = fl_ctx.get_engine().new_context()
         context.put(key=ReservedKey.RUN_ABORT_SIGNAL, value=Signal(), private=True, sticky=False)
         self._end = JobEnd(SITE_PATIENCE if self._site_finishes else PATIENCE)
+        self._appeared = threading.Event()
+        if os.path.exists(path):
+            self._appeared.set()
         self._thread = threading.Thread(
             target=self._stream,
             args=(path, self._end, context),
@@ -102,6 +106,9 @@ class JobLogStreamer(Widget):
         context = {StreamCtxKey.CLIENT_NAME: fl_ctx.get_identity_name(), StreamCtxKey.JOB_ID: fl_ctx.get_job_id()}
         target = SiteType.SERVER_PARENT if self._target_parent_server else SiteType.SERVER
         try:
+            if not self._wait_for(path, end):
+                logger.info("%s was not created during this job", path)
+                return
             LogStreamer.stream_log(
                 channel=Channels.LOG_STREAMING_CHANNEL,
                 topic=LIVE_LOG_TOPIC,
@@ -118,11 +125,23 @@ class JobLogStreamer(Widget):
         finally:
             end.over()
 
+    def _wait_for(self, path: str, end: JobEnd) -> bool:
+        """Whether there is a file: of one that never was, no empty copy is made."""
+        appeared, pause = self._appeared, threading.Event()
+        while not os.path.exists(path):
+            if end.is_set():
+                return os.path.exists(path)
+            pause.wait(self._poll_interval)
+        appeared.set()
+        return True
+
     def _on_end(self, event_type: str, fl_ctx: Any) -> None:
         end, thread = self._end, self._thread
         self._end = self._thread = None
         if end is None or thread is None or not thread.is_alive():
             return
+        if not self._appeared.is_set():
+            end.set()  # a file that appears only now is sent as it is
         if not end.wait_delivered(JOIN_SECONDS):
             end.set()
             thread.join(JOIN_SECONDS / 2)
