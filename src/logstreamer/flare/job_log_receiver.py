@@ -16,15 +16,16 @@ from nvflare.widgets.widget import Widget
 
 from logstreamer.apis.checks import check_non_negative_number
 from logstreamer.apis.shareable import ReturnCode
+from logstreamer.errors import StoreError
 from logstreamer.flare.consumers import StoredConsumerFactory
 from logstreamer.flare.handover import Handover
 from logstreamer.flare.hub import Hub, hub_of
 from logstreamer.flare.job_sink import JobSink
+from logstreamer.flare.opened import open_stored, private_directory
 from logstreamer.protocol.frames import Open, StreamKey
 from logstreamer.receiver import EndStream
 from logstreamer.sinks import Sink
 from logstreamer.store import layout
-from logstreamer.store.catalogue import Store
 from logstreamer.store_sink import Stored
 
 END_SECONDS = 60.0
@@ -40,7 +41,7 @@ class JobLogReceiver(Widget):
     directory of the job. A stream that ended badly keeps its partial file, and its sender may continue it.
 
     Args:
-        dest_dir: where the copies lie; None: `logstreamer-UID` in the directory for temporary files.
+        dest_dir: where the copies lie; None: `logstreamer-UID` in the directory for temporary files, this user's alone.
         idle_timeout: seconds without a message after which a sender is given up (>= 0); 0: never.
         store: a directory of logstreamer's (`logstreamer serve --dest`) in place of dest_dir: the copies lie at
             `{store}/{client}/{job_id}/{file}` and stay there, `logstreamer ls`, `logs` and `verify` read them while
@@ -72,7 +73,11 @@ class JobLogReceiver(Widget):
         # Again at each of these events: NVFlare makes a new streamer for each run, which knows no registration.
         engine = fl_ctx.get_engine()
         hub = hub_of(engine)
-        stored = self._open(fl_ctx)
+        try:
+            stored = self._open(fl_ctx)
+        except StoreError as error:
+            self.log_error(fl_ctx, f"live logs are not received: {error}")
+            return
         channel, topic = Channels.LOG_STREAMING_CHANNEL, LIVE_LOG_TOPIC
 
         def open_sink(site: str, frame: Open, end_stream: EndStream) -> Sink:
@@ -84,11 +89,9 @@ class JobLogReceiver(Widget):
     def _open(self, fl_ctx: Any) -> Stored:
         with self._lock:
             if self._stored is None:
-                root = (
-                    self._store or self._dest_dir or os.path.join(tempfile.gettempdir(), f"logstreamer-{os.getuid()}")
-                )
+                root = self._store or self._dest_dir or private_directory()
                 part = f"nvflare-{fl_ctx.get_job_id() or 'server'}"
-                self._stored = Stored(Store(root, part=part), idle_timeout=self._idle_timeout)
+                self._stored = open_stored(self, root, part, idle_timeout=self._idle_timeout)
             return self._stored
 
     def _on_end(self, event_type: str, fl_ctx: Any) -> None:

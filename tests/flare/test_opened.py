@@ -1,0 +1,86 @@
+"""Where receivers keep their copies: shared by those of one process, private to one user."""
+
+from __future__ import annotations
+
+import gc
+import logging
+import stat
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from logstreamer.errors import StoreError
+from logstreamer.flare import JobLogReceiver, job_log_receiver
+from logstreamer.flare.opened import private_directory
+from logstreamer.store.catalogue import Store
+
+JOB = SimpleNamespace(get_job_id=lambda: "job-7")
+
+
+def test_two_receivers_of_one_place_share_a_store(tmp_path: Path):
+    """Declared by the job and by the server, by two names of one directory; it is free when both are gone."""
+    (tmp_path / "dest").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "dest")
+    one, other = JobLogReceiver(dest_dir=str(tmp_path / "dest")), JobLogReceiver(store=str(tmp_path / "link"))
+
+    assert one._open(JOB) is other._open(JOB)
+    assert one._open(JOB) is one._open(JOB)
+
+    del one
+    gc.collect()
+    with pytest.raises(StoreError, match="in use"):
+        Store(tmp_path / "dest", part="nvflare-job-7")
+    del other
+    gc.collect()
+    Store(tmp_path / "dest", part="nvflare-job-7").close()
+
+
+def test_a_place_of_another_process_is_one_line(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+):
+    """And the job goes on."""
+    monkeypatch.setattr(job_log_receiver, "hub_of", lambda engine: None)
+    receiver = JobLogReceiver(dest_dir=str(tmp_path))
+    said: list[str] = []
+    monkeypatch.setattr(receiver, "log_error", lambda fl_ctx, text: said.append(text))
+    fl_ctx = SimpleNamespace(get_job_id=lambda: "job-7", get_engine=lambda: None)
+
+    with Store(tmp_path, part="nvflare-job-7"):
+        receiver._on_start("START_RUN", fl_ctx)
+
+    assert len(said) == 1
+    assert "not received" in said[0]
+    assert not [record for record in caplog.records if record.levelno >= logging.ERROR]
+
+
+def test_the_default_place_is_for_this_user_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Made so, and made so again."""
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+
+    path = Path(private_directory())
+    assert stat.S_IMODE(path.stat().st_mode) == 0o700
+    path.chmod(0o755)
+    assert Path(private_directory()) == path
+    assert stat.S_IMODE(path.stat().st_mode) == 0o700
+
+
+@pytest.mark.parametrize("what", ["link", "file", "other user"])
+def test_a_default_place_of_somebody_elses_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str):
+    """The directory for temporary files belongs to everybody."""
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    path = Path(private_directory())
+    if what == "other user":
+        uid = path.stat().st_uid + 1
+        path.rename(tmp_path / f"logstreamer-{uid}")
+        monkeypatch.setattr("os.getuid", lambda: uid)
+    else:
+        path.rmdir()
+        if what == "file":
+            path.touch()
+        else:
+            (tmp_path / "elsewhere").mkdir()
+            path.symlink_to(tmp_path / "elsewhere")
+
+    with pytest.raises(StoreError, match="dest_dir"):
+        JobLogReceiver()._open(JOB)
