@@ -174,6 +174,75 @@ def test_a_directory_that_is_no_kit(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert "startup/fed_client.json" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("value", ["false", "no", "0", 0, None])
+def test_a_switch_that_forbids_as_text_stays_so(tmp_path: Path, capsys: pytest.CaptureFixture[str], value: Any):
+    """As the sender and the receiver judge it, and it is said."""
+    site = kit(tmp_path / "site", "client", class_allow_list=ALLOWED, allow_log_streaming=value)
+
+    assert run(["flare", "enable", str(site)]) == 0
+    assert resources(site)["allow_log_streaming"] == value
+    assert "stays so" in capsys.readouterr().err
+
+
+def test_a_component_by_name_is_replaced_and_a_new_one_gets_a_free_id(tmp_path: Path):
+    """NVFlare refuses two components of one id, and two receivers would write one log."""
+    site = kit(
+        tmp_path / "site",
+        "client",
+        class_allow_list=ALLOWED,
+        components=[
+            {"id": "mine", "name": "SiteLogStreamer", "args": {"log_file_name": "error_log.txt"}},
+            {"id": "site_log_streamer_log.txt", "path": "a.b.C"},
+        ],
+    )
+    server = kit(
+        tmp_path / "server",
+        "server",
+        class_allow_list=ALLOWED,
+        components=[{"id": "log_receiver", "path": "a.b.C"}],
+    )
+
+    assert run(["flare", "enable", str(tmp_path), "--file", "log.txt", "--file", "log.txt"]) == 0
+
+    args = {"log_file_name": "error_log.txt"}
+    mine, other, added = resources(site)["components"]
+    assert mine == {"id": "mine", "path": enable.SITE_STREAMER, "args": args}
+    assert other == {"id": "site_log_streamer_log.txt", "path": "a.b.C"}
+    assert added["id"] == "site_log_streamer_log.txt_2"
+    assert [component["id"] for component in resources(server)["components"]] == ["log_receiver", "log_receiver_2"]
+
+
+def test_a_relative_store_is_made_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """The server runs in another directory."""
+    server = kit(tmp_path / "server", "server", class_allow_list=ALLOWED)
+    monkeypatch.chdir(tmp_path)
+
+    assert run(["flare", "enable", str(server), "--store", "logs"]) == 0
+    assert resources(server)["components"][0]["args"] == {"store": str(tmp_path / "logs")}
+
+
+@pytest.mark.parametrize(
+    ("kind", "component"),
+    [
+        ("server", {"id": "r", "path": "n.JobLogReceiver", "args": "x"}),
+        ("client", {"id": "r", "path": "n.SiteLogStreamer", "args": ["x"]}),
+        ("client", {"id": "r", "path": "n.SiteLogStreamer", "args": {"log_file_name": ["a"]}}),
+        ("client", "x"),
+        ("server", 7),
+    ],
+)
+def test_components_of_odd_types_are_one_line(
+    tmp_path: Path, kind: str, component: Any, capsys: pytest.CaptureFixture[str]
+):
+    """No traceback, and nothing is written."""
+    site = kit(tmp_path / "site", kind, class_allow_list=ALLOWED, components=[component])
+    before = content(site)
+
+    assert run(["flare", "enable", str(site)]) == 2
+    assert capsys.readouterr().err.count("\n") == 1
+    assert content(site) == before
+
+
 def enabled(site: Path) -> dict[str, bytes]:
     """What lies in `local` of a site after it was enabled."""
     assert run(["flare", "enable", str(site)]) == 0

@@ -19,10 +19,11 @@ from logstreamer.flare import JobLogReceiver, JobLogStreamer, SiteLogStreamer
 from logstreamer.flare.job_end import JobEnd
 from logstreamer.flare.job_log_receiver import _forget, _free
 from logstreamer.flare.job_log_streamer import LastLines
-from logstreamer.flare.rules import check_log_file_name
+from logstreamer.flare.rules import check_log_file_name, is_denied
 from logstreamer.flare.site_log_streamer import STREAMER_PATH
 
 JOB = "job-7"
+DENIED = [False, 0, None, "false", "False", "no", "0", "off", "", "perhaps", [], {}]
 STOCK_PATH = "nvflare.app_common.logging.job_log_streamer.JobLogStreamer"
 
 
@@ -68,17 +69,20 @@ def site(tmp_path: Path) -> Any:
     config = Path(workspace.get_app_config_dir(JOB)) / "config_fed_client.json"
     config.parent.mkdir(parents=True)
 
-    def launch(components: list[Any] | None, *, allowed: bool = True, widget: SiteLogStreamer | None = None) -> Any:
+    def launch(components: list[Any] | None, *, allowed: Any = True, widget: SiteLogStreamer | None = None) -> Any:
         (tmp_path / "local" / "resources.json").write_text(json.dumps({"allow_log_streaming": allowed}))
         config.write_text(json.dumps({"format_version": 2, "components": components}))
+        (widget or SiteLogStreamer())._on_launch("BEFORE_JOB_LAUNCH", context())
+        return json.loads(config.read_text())["components"]
+
+    def context() -> FLContext:
         fl_ctx = FLContext()
         fl_ctx.put(ReservedKey.IDENTITY_NAME, "site-1", private=False, sticky=False)
         fl_ctx.put(FLContextKey.WORKSPACE_ROOT, str(tmp_path), private=True, sticky=False)
         fl_ctx.put(FLContextKey.JOB_META, {"job_id": JOB}, private=True, sticky=False)
-        (widget or SiteLogStreamer())._on_launch("BEFORE_JOB_LAUNCH", fl_ctx)
-        return json.loads(config.read_text())["components"]
+        return fl_ctx
 
-    return SimpleNamespace(launch=launch, config=config)
+    return SimpleNamespace(launch=launch, config=config, fl_ctx=context)
 
 
 @pytest.mark.parametrize("components", [None, [], [{"id": "other", "path": "a.b.C"}]])
@@ -117,6 +121,51 @@ def test_a_site_that_forbids_it_strips_what_jobs_declare(site: Any, path: str):
 
     assert site.launch([{"id": "mine", "path": path}, other], allowed=False) == [other]
     assert site.launch([other], allowed=False) == [other]
+
+
+@pytest.mark.parametrize("key", ["path", "class_path", "name"])
+def test_a_streamer_is_found_by_each_of_its_keys(site: Any, key: str):
+    """NVFlare finds a class by any of them, so a job could stream what the site forbids."""
+    declared = {"id": "mine", key: "JobLogStreamer" if key == "name" else STREAMER_PATH}
+
+    assert site.launch([declared], allowed=False) == []
+    assert site.launch([declared]) == [declared]
+
+
+@pytest.mark.parametrize("value", DENIED)
+def test_a_switch_that_is_no_clear_yes_forbids(site: Any, value: Any):
+    """Whoever writes "false" means it; at the site and at the server."""
+    assert site.launch([{"id": "mine", "path": STREAMER_PATH}], allowed=value) == []
+    config = {"allow_log_streaming": value}
+    client = SimpleNamespace(get_site_config=lambda: config)
+    assert JobLogReceiver()._refusal(SimpleNamespace(get_client_from_name=lambda name: client), "site", JOB)
+    assert is_denied(value)
+
+
+@pytest.mark.parametrize("value", [True, 1, "true", "Yes", " on ", "1"])
+def test_a_switch_that_is_a_yes_allows(value: Any):
+    """Also as text."""
+    assert not is_denied(value)
+
+
+@pytest.mark.parametrize("config", ["[1]", '{"components": {"a": 1}}', '{"components": "x"}'])
+def test_a_job_of_an_odd_configuration_is_left_alone(site: Any, config: str, monkeypatch: pytest.MonkeyPatch):
+    """NVFlare says what is wrong with it."""
+    said: list[str] = []
+    widget = SiteLogStreamer()
+    monkeypatch.setattr(widget, "log_error", lambda fl_ctx, text: said.append(text))
+    site.launch([])
+    monkeypatch.setattr(json, "load", lambda file: json.loads(config))
+    widget._on_launch("BEFORE_JOB_LAUNCH", site.fl_ctx())
+
+    assert len(said) == 1
+
+
+def test_a_component_that_is_none_is_left_alone(site: Any):
+    """The others count."""
+    assert site.launch(["x", {"id": "mine", "path": STREAMER_PATH}], allowed=False) == ["x"]
+    odd = {"id": "site_log_streamer_x", "path": STREAMER_PATH, "args": "q"}
+    assert site.launch([odd]) == [odd]
 
 
 def test_a_receiver_refuses_a_site_that_forbids_it(caplog: pytest.LogCaptureFixture):

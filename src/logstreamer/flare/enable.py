@@ -10,9 +10,8 @@ from typing import Any
 
 from logstreamer.errors import ConfigError
 from logstreamer.flare.resources_file import RESOURCES, ResourcesFile, dump, parse, unified
-from logstreamer.flare.rules import check_log_file_name
+from logstreamer.flare.rules import CLASS_KEYS, KILL_SWITCH, check_log_file_name, class_name, is_denied
 
-KILL_SWITCH = "allow_log_streaming"
 ALLOW_LIST = "class_allow_list"
 JOB_CLASSES = (
     "logstreamer.flare.JobLogReceiver",
@@ -151,48 +150,84 @@ def _kill_switch(resources: dict[str, Any], notes: list[str]) -> None:
     if KILL_SWITCH not in resources:
         resources[KILL_SWITCH] = True
         notes.append(f"{KILL_SWITCH}: true is written out; false turns all live logs of this site off")
-    elif not resources[KILL_SWITCH]:
+    elif is_denied(value := resources[KILL_SWITCH]):
         notes.append(
-            f"{KILL_SWITCH} is false and stays so: nothing is streamed from this site until its owner changes it"
+            f"{KILL_SWITCH} is {dump(value, 0).strip()} and stays so: "
+            "nothing is streamed from this site until its owner changes it"
         )
 
 
 def _receiver(components: list[Any], store: str | None, notes: list[str]) -> None:
-    args = {"store": store} if store else {}
+    args = {"store": os.path.abspath(store)} if store else {}  # the server has a working directory of its own
     found = _named(components, "JobLogReceiver")
     if not found:
-        components.append({"id": "log_receiver", "path": RECEIVER, "args": args})
-        notes.append("component log_receiver: added")
+        name = _free_id(components, "log_receiver")
+        components.append({"id": name, "path": RECEIVER, "args": args})
+        notes.append(f"component {name}: added")
     for component in found[:1]:
-        wanted = {**(component.get("args") or {}), **args}
-        if (component["path"], component.get("args")) != (RECEIVER, wanted):
-            notes.append(f"component {component.get('id')}: {component['path']} becomes {RECEIVER}")
-            component.update(path=RECEIVER, args=wanted)
+        wanted = {**_args(component), **args}
+        if (component.get("path"), component.get("args")) != (RECEIVER, wanted):
+            notes.append(f"component {component.get('id')}: {_class_of(component)} becomes {RECEIVER}")
+            _become(component, RECEIVER, wanted)
 
 
 def _streamers(components: list[Any], files: Sequence[str], notes: list[str]) -> None:
     found = {
-        (component.get("args") or {}).get("log_file_name", "log.txt"): component
+        check_log_file_name(
+            _args(component).get("log_file_name", "log.txt"), f"log_file_name of component {component.get('id')}"
+        ): component
         for component in _named(components, "SiteLogStreamer")
     }
     for name, component in found.items():
-        if component["path"] != SITE_STREAMER:
-            notes.append(f"component {component.get('id')} ({name}): {component['path']} becomes {SITE_STREAMER}")
-            component["path"] = SITE_STREAMER
-    for name in files:
+        if component.get("path") != SITE_STREAMER:
+            notes.append(f"component {component.get('id')} ({name}): {_class_of(component)} becomes {SITE_STREAMER}")
+            _become(component, SITE_STREAMER, component.get("args"))
+    for name in dict.fromkeys(files):
         if name not in found:
-            components.append(
-                {"id": f"site_log_streamer_{name}", "path": SITE_STREAMER, "args": {"log_file_name": name}}
-            )
-            notes.append(f"component site_log_streamer_{name}: added")
+            free = _free_id(components, f"site_log_streamer_{name}")
+            components.append({"id": free, "path": SITE_STREAMER, "args": {"log_file_name": name}})
+            notes.append(f"component {free}: added")
 
 
 def _named(components: list[Any], name: str) -> list[dict[str, Any]]:
-    return [
-        component
-        for component in components
-        if isinstance(component, dict) and str(component.get("path", "")).rpartition(".")[2] == name
-    ]
+    """The components of class *name*, whichever way they say so.
+
+    Raises:
+        ConfigError: one of all is no component.
+    """
+    for component in components:
+        if not isinstance(component, dict):
+            raise ConfigError(f"each of the components must be an object but one is {type(component).__name__}")
+    return [component for component in components if class_name(component) == name]
+
+
+def _class_of(component: dict[str, Any]) -> str:
+    return str(next(component[key] for key in CLASS_KEYS if key in component))
+
+
+def _become(component: dict[str, Any], path: str, args: Any) -> None:
+    for key in CLASS_KEYS[1:]:
+        component.pop(key, None)
+    component["path"] = path
+    if args is not None:
+        component["args"] = args
+
+
+def _args(component: dict[str, Any]) -> dict[str, Any]:
+    args = component.get("args")
+    if args is not None and not isinstance(args, dict):
+        raise ConfigError(f"args of component {component.get('id')} must be an object but are {type(args).__name__}")
+    return args or {}
+
+
+def _free_id(components: list[Any], wanted: str) -> str:
+    """*wanted*, or the first of WANTED_2, WANTED_3, ... that no component has."""
+    taken = [component.get("id") for component in components]
+    number, free = 1, wanted
+    while free in taken:
+        number += 1
+        free = f"{wanted}_{number}"
+    return free
 
 
 def _indent(text: str) -> int:

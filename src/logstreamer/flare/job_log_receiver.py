@@ -11,7 +11,7 @@ from typing import Any
 
 from nvflare.apis.event_type import EventType
 from nvflare.apis.fl_constant import SystemComponents
-from nvflare.app_common.logging.constants import ALLOW_LOG_STREAMING_VAR, LIVE_LOG_TOPIC, Channels
+from nvflare.app_common.logging.constants import LIVE_LOG_TOPIC, Channels
 from nvflare.widgets.widget import Widget
 
 from logstreamer.apis.checks import check_non_negative_number
@@ -22,6 +22,7 @@ from logstreamer.flare.handover import Handover
 from logstreamer.flare.hub import Hub, hub_of
 from logstreamer.flare.job_sink import JobSink
 from logstreamer.flare.opened import open_stored, private_directory
+from logstreamer.flare.rules import KILL_SWITCH, is_denied
 from logstreamer.protocol.frames import Open, StreamKey
 from logstreamer.receiver import EndStream
 from logstreamer.sinks import Sink
@@ -120,9 +121,9 @@ class JobLogReceiver(Widget):
     def _refusal(self, engine: Any, site: str, job: str) -> str:
         client = getattr(engine, "get_client_from_name", lambda name: None)(site)
         config = (client.get_site_config() or {}) if client is not None else {}
-        if config.get(ALLOW_LOG_STREAMING_VAR, True):
+        if not is_denied(config.get(KILL_SWITCH, True)):
             return ""
-        refusal = f"{site} does not allow log streaming ({ALLOW_LOG_STREAMING_VAR} in its resources.json)"
+        refusal = f"{site} does not allow log streaming ({KILL_SWITCH} in its resources.json)"
         if (site, job) not in self._said and len(self._said) < 10_000:
             self._said.add((site, job))
             self.logger.error(f"a live log of job {job} is refused: {refusal}")

@@ -14,11 +14,12 @@ from typing import Any
 from nvflare.apis.event_type import EventType
 from nvflare.apis.fl_constant import ReservedKey, SiteType, StreamCtxKey, WorkspaceConstants
 from nvflare.apis.signal import Signal
-from nvflare.app_common.logging.constants import LIVE_LOG_TOPIC, Channels, is_log_streaming_allowed
+from nvflare.app_common.logging.constants import LIVE_LOG_TOPIC, Channels
 from nvflare.widgets.widget import Widget
 
 from logstreamer import LogStreamer
 from logstreamer.flare.job_end import JobEnd
+from logstreamer.flare.permission import may_stream
 from logstreamer.flare.rules import check_log_file_name
 
 logger = logging.getLogger(__name__)
@@ -78,7 +79,7 @@ class JobLogStreamer(Widget):
         self.register_event_handler(EventType.END_RUN, self._on_end)
 
     def _on_start(self, event_type: str, fl_ctx: Any) -> None:
-        if not is_log_streaming_allowed(fl_ctx):
+        if not may_stream(fl_ctx):
             self.log_warning(fl_ctx, f"{self._log_file_name} is not streamed: this site does not allow log streaming")
             return
         directory = _log_directory()

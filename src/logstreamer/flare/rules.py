@@ -9,6 +9,9 @@ from logstreamer.errors import ConfigError
 KILL_SWITCH = "allow_log_streaming"
 """Of a site's resources.json; where it is missing, log streaming is allowed."""
 
+CLASS_KEYS = ("path", "class_path", "name")
+"""Where NVFlare looks for a component's class; the first that is there counts."""
+
 _YES = ("true", "t", "yes", "y", "on", "1")
 
 
@@ -35,3 +38,11 @@ def check_log_file_name(name: Any, what: str = "log_file_name") -> str:
     if parts[-1] in ("", ".") or "\0" in name:
         raise ConfigError(f"{what} must name a file but got {name!r}")
     return name
+
+
+def class_name(component: Any) -> str:
+    """The class of a *component* of a configuration, without its module; "" where it says none."""
+    if not isinstance(component, dict):
+        return ""
+    spec = next((component[key] for key in CLASS_KEYS if key in component), "")
+    return spec.rpartition(".")[2] if isinstance(spec, str) else ""

@@ -20,11 +20,12 @@ from nvflare.apis.fl_constant import (
 )
 from nvflare.apis.job_def import JobMetaKey
 from nvflare.apis.workspace import Workspace
-from nvflare.app_common.logging.constants import LIVE_LOG_TOPIC, Channels, is_log_streaming_allowed
+from nvflare.app_common.logging.constants import LIVE_LOG_TOPIC, Channels
 from nvflare.widgets.widget import Widget
 
 from logstreamer import LogStreamer
-from logstreamer.flare.rules import check_log_file_name
+from logstreamer.flare.permission import may_stream
+from logstreamer.flare.rules import CLASS_KEYS, check_log_file_name
 
 logger = logging.getLogger(__name__)
 
@@ -76,10 +77,12 @@ class SiteLogStreamer(Widget):
         except (OSError, ValueError) as error:
             self.log_error(fl_ctx, f"job {job} gets no live log: {path} cannot be read: {error}")
             return
-        components = config.setdefault("components", []) or []
-        config["components"] = components
-        theirs = [component for component in components if _STREAMER_NAME in str(component.get("path", ""))]
-        if not is_log_streaming_allowed(fl_ctx):
+        if not isinstance(config, dict) or not isinstance(config.get("components") or [], list):
+            self.log_error(fl_ctx, f"job {job} gets no live log: {path} has no list of components")
+            return
+        components = config["components"] = config.get("components") or []
+        theirs = [component for component in components if _is_streamer(component)]
+        if not may_stream(fl_ctx):
             if theirs:
                 config["components"] = [component for component in components if component not in theirs]
                 # A failure here must stop the launch: the job would stream what the site does not allow.
@@ -115,7 +118,7 @@ class SiteLogStreamer(Widget):
     # -- after
 
     def _on_completed(self, event_type: str, fl_ctx: Any) -> None:
-        if fl_ctx.get_process_type() != ProcessType.CLIENT_PARENT or not is_log_streaming_allowed(fl_ctx):
+        if fl_ctx.get_process_type() != ProcessType.CLIENT_PARENT or not may_stream(fl_ctx):
             return
         job = fl_ctx.get_prop(FLContextKey.CURRENT_JOB_ID) or fl_ctx.get_job_id()
         workspace = _workspace(fl_ctx)
@@ -154,11 +157,17 @@ class SiteLogStreamer(Widget):
             logger.exception("the end of %s was not sent", path)
 
 
+def _is_streamer(component: Any) -> bool:
+    """Whether a component is a streamer of a job's log, by whichever key it names its class."""
+    return isinstance(component, dict) and any(_STREAMER_NAME in str(component.get(key, "")) for key in CLASS_KEYS)
+
+
 def _may_add(component: dict[str, Any], log_file_name: str) -> bool:
     """Whether a streamer that the job declares leaves room for ours: one of ours, of another file."""
     if not str(component.get("id", "")).startswith("site_log_streamer_"):
         return False
-    return bool((component.get("args") or {}).get("log_file_name") != log_file_name)
+    args = component.get("args") or {}
+    return isinstance(args, dict) and args.get("log_file_name") != log_file_name
 
 
 def _workspace(fl_ctx: Any) -> Any:
