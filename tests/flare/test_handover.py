@@ -11,6 +11,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from nvflare.apis.fl_context import FLContext
 
 from logstreamer.flare import JobLogReceiver, JobLogStreamer, job_log_streamer
 from logstreamer.protocol.frames import StreamKey
@@ -184,6 +185,33 @@ def test_a_file_that_never_was_is_not_sent(
     assert not thread.is_alive()
     assert run.sent == []
     assert "was not created during this job" in caplog.text
+
+
+def test_the_end_of_a_run_is_bounded_for_all_files_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """The server is away: the second file is not given the whole time again."""
+    moment = [1000.0]
+    waits: list[float] = []
+    monkeypatch.setattr(job_log_streamer.time, "monotonic", lambda: moment[0])
+
+    def wait(seconds: float) -> bool:
+        waits.append(seconds)
+        moment[0] += seconds
+        return False
+
+    def join(seconds: float) -> None:
+        waits.append(seconds)
+        moment[0] += seconds
+
+    fl_ctx = FLContext()
+    for name in ("log.txt", "log.json", "error_log.txt"):
+        streamer = JobLogStreamer(name)
+        monkeypatch.setattr(streamer, "log_warning", lambda *_: None)
+        streamer._appeared.set()
+        streamer._end = SimpleNamespace(wait_delivered=wait, set=lambda: None)
+        streamer._thread = SimpleNamespace(is_alive=lambda: True, join=join)
+        streamer._on_end("END_RUN", fl_ctx)
+
+    assert waits == [55.0, 5.0, 0.0, 0.0, 0.0, 0.0]
 
 
 def test_a_file_that_comes_later_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

@@ -25,7 +25,12 @@ from logstreamer.flare.rules import check_log_file_name
 logger = logging.getLogger(__name__)
 
 JOIN_SECONDS = 60.0
-"""How long the end of a run waits for what is not delivered yet."""
+"""How long the end of a run waits for what is not delivered yet, for all files of a process together."""
+
+CLOSING_SECONDS = 5.0
+"""Of these, what is left for a sender to give up."""
+
+_DEADLINE = "_logstreamer_end_run_deadline"
 
 LAST_LINES_SECONDS = 5.0
 """How long the lines that a process writes after the end of its run may hold it up, all together."""
@@ -143,9 +148,10 @@ class JobLogStreamer(Widget):
             return
         if not self._appeared.is_set():
             end.set()  # a file that appears only now is sent as it is
-        if not end.wait_delivered(JOIN_SECONDS):
+        deadline = _deadline(fl_ctx)
+        if not end.wait_delivered(max(0.0, deadline - CLOSING_SECONDS - time.monotonic())):
             end.set()
-            thread.join(JOIN_SECONDS / 2)
+            thread.join(max(0.0, deadline - time.monotonic()))
             if thread.is_alive():
                 self.log_warning(fl_ctx, f"not all of {self._log_file_name} was delivered in {JOIN_SECONDS:g} s")
             return
@@ -199,6 +205,15 @@ class LastLines(logging.Handler):
         self._thread.join(self._budget)
         signal.signal(signal.SIGTERM, self._former if self._former is not None else signal.SIG_DFL)
         os.kill(os.getpid(), signal.SIGTERM)
+
+
+def _deadline(fl_ctx: Any) -> float:
+    """When the end of this run must be through (monotonic); NVFlare calls all widgets with one context."""
+    deadline: float | None = fl_ctx.get_prop(_DEADLINE)
+    if deadline is None:
+        deadline = time.monotonic() + JOIN_SECONDS
+        fl_ctx.set_prop(_DEADLINE, deadline, private=True, sticky=False)
+    return deadline
 
 
 def _log_directory() -> str | None:

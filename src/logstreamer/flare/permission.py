@@ -37,6 +37,6 @@ def _resources(fl_ctx: Any) -> str | None:
         return None
     try:
         path = Workspace(root_dir=root, site_name=site).get_resources_file_path()
-    except (OSError, RuntimeError):  # no workspace; NVFlare asks no further either
+    except (OSError, RuntimeError, ValueError):  # no workspace; NVFlare asks no further either
         return None
     return path if path and os.path.isfile(path) else None
