@@ -3,7 +3,8 @@
     python examples/nvflare/job.py [WORKDIR] [ROUNDS]
 
 WORKDIR/logs is a store of logstreamer's: `logstreamer logs -f --from WORKDIR/logs` prints what arrives, while the job
-runs and afterwards. At the end each copy is compared with the file that the job left.
+runs and afterwards. At the end each copy is compared with the file that the job left. Run it twice into one WORKDIR:
+the copies of the second run lie beside those of the first, as log.txt.2.
 """
 
 from __future__ import annotations
@@ -46,11 +47,19 @@ def compare(workspace: Path, store: Path) -> int:
     unequal = 0
     for site in (f"site-{number + 1}" for number in range(CLIENTS)):
         for name in FILES:
-            source, copy = workspace / site / name, store / site / "simulate_job" / name
+            source, copy = workspace / site / name, newest(store / site / "simulate_job" / name)
             is_equal = copy.exists() and copy.read_bytes() == source.read_bytes()
             unequal += not is_equal
             print(f"{'equal' if is_equal else 'DIFFERENT':9} {source.stat().st_size:>9}  {copy}")
     return 1 if unequal else 0
+
+
+def newest(copy: Path) -> Path:
+    """The copy of the latest run: a second run into one WORKDIR makes log.txt.2, the first one's copy stays."""
+    number = 2
+    while (later := copy.with_name(f"{copy.name}.{number}")).exists():
+        number += 1
+    return copy if number == 2 else later.with_name(f"{copy.name}.{number - 1}")
 
 
 if __name__ == "__main__":

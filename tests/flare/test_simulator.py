@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import subprocess
 import sys
@@ -43,3 +44,27 @@ def test_copies_grow_while_the_job_runs_and_are_equal_at_the_end(tmp_path: Path)
     assert [stream.path for stream in streams] == FILES
     assert all(stream.finished and not stream.gaps for stream in streams)
     assert b"END_RUN fired" in (tmp_path / "logs" / FILES[1]).read_bytes()
+
+
+def test_a_second_run_into_one_directory_is_compared_with_its_own_copies(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    """Those of the first run stay beside them; one that is missing or differs is told."""
+    spec = importlib.util.spec_from_file_location("hello_live_logs", EXAMPLE)
+    assert spec is not None
+    assert spec.loader is not None
+    job = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(job)
+    for site in ("site-1", "site-2"):
+        source, copies = tmp_path / "workspace" / site, tmp_path / "logs" / site / "simulate_job"
+        source.mkdir(parents=True)
+        copies.mkdir(parents=True)
+        for name in ("log.txt", "log.json"):
+            (source / name).write_text("third")
+            for copy, text in ((name, "first"), (f"{name}.2", "second"), (f"{name}.3", "third")):
+                (copies / copy).write_text(text)
+
+    assert job.compare(tmp_path / "workspace", tmp_path / "logs") == 0
+    (tmp_path / "logs" / "site-2" / "simulate_job" / "log.json.3").write_text("other")
+    assert job.compare(tmp_path / "workspace", tmp_path / "logs") == 1
+    assert capsys.readouterr().out.count("DIFFERENT") == 1
