@@ -44,6 +44,17 @@ def test_a_log_below_the_jobs_directory_is_taken(name: str):
     assert check_log_file_name(name) == name
 
 
+@pytest.mark.parametrize("widget", [JobLogStreamer, SiteLogStreamer])
+@pytest.mark.parametrize("name", ["liveness_interval", "poll_interval"])
+@pytest.mark.parametrize(
+    ("value", "error"), [(0, ConfigError), (-1.0, ConfigError), ("x", TypeError), (None, TypeError)]
+)
+def test_an_interval_that_is_none(widget: Any, name: str, value: Any, error: type[Exception]):
+    """The argument is named, when the widget is made and not in its thread."""
+    with pytest.raises(error, match=name):
+        widget(**{name: value})
+
+
 def test_a_job_can_export_the_widgets():
     """NVFlare's job API reads a component's arguments from attributes."""
     streamer, receiver = vars(JobLogStreamer("log.json", 5.0, 0.1, True)), vars(JobLogReceiver("/d", 9.0, "/s"))

@@ -18,6 +18,7 @@ from nvflare.app_common.logging.constants import LIVE_LOG_TOPIC, Channels
 from nvflare.widgets.widget import Widget
 
 from logstreamer import LogStreamer
+from logstreamer.apis.checks import check_positive_number
 from logstreamer.flare.job_end import JobEnd
 from logstreamer.flare.permission import may_stream
 from logstreamer.flare.rules import check_log_file_name
@@ -58,7 +59,7 @@ class JobLogStreamer(Widget):
         site_finishes: a `SiteLogStreamer` in the client's parent process sends the rest when this process has ended.
 
     Raises:
-        ValueError: log_file_name is absolute, has a "..", or names no file.
+        TypeError, ValueError: log_file_name is absolute, has a "..", or names no file; an interval is not above 0.
     """
 
     def __init__(
@@ -71,6 +72,8 @@ class JobLogStreamer(Widget):
     ) -> None:
         super().__init__()
         check_log_file_name(log_file_name)
+        check_positive_number("liveness_interval", liveness_interval)
+        check_positive_number("poll_interval", poll_interval)
         # NVFlare's job API reads the arguments of a component from attributes of these names.
         self._log_file_name = log_file_name
         self._liveness_interval = liveness_interval

@@ -24,6 +24,7 @@ from nvflare.app_common.logging.constants import LIVE_LOG_TOPIC, Channels
 from nvflare.widgets.widget import Widget
 
 from logstreamer import LogStreamer
+from logstreamer.apis.checks import check_positive_number
 from logstreamer.flare.permission import may_stream
 from logstreamer.flare.rules import CLASS_KEYS, check_log_file_name
 
@@ -43,7 +44,7 @@ class SiteLogStreamer(Widget):
         log_file_name, liveness_interval, poll_interval: as in `JobLogStreamer`.
 
     Raises:
-        ValueError: as `JobLogStreamer` does.
+        TypeError, ValueError: as `JobLogStreamer` does.
     """
 
     def __init__(
@@ -54,6 +55,8 @@ class SiteLogStreamer(Widget):
     ) -> None:
         super().__init__()
         check_log_file_name(log_file_name)
+        check_positive_number("liveness_interval", liveness_interval)
+        check_positive_number("poll_interval", poll_interval)
         self._log_file_name = log_file_name
         self._liveness_interval = liveness_interval
         self._poll_interval = poll_interval
