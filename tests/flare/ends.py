@@ -19,6 +19,7 @@ import sys
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
@@ -71,9 +72,9 @@ def keep(engine: Engine, fl_ctx: object, args: argparse.Namespace) -> None:
     from logstreamer.flare import JobLogReceiver
 
     class Keeper(JobLogReceiver):
-        def _ended(self, *what: object) -> None:
+        def _ended(self, *what: Any) -> None:
             super()._ended(*what)
-            say(event="done", rc=what[6], file=what[4], site=what[2], job=what[3])
+            say(event="done", rc=what[5], file=what[3].name, site=what[2], job=what[3].job)
 
     Keeper(idle_timeout=args.idle_timeout, store=args.path)._on_start("START_RUN", fl_ctx)
 
