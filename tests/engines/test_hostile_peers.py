@@ -197,7 +197,7 @@ def test_a_stranger_is_turned_away_before_the_connection_stands(ws, peer, token,
 
 def test_a_site_that_leaves_with_its_streams_open_is_forgotten_after_its_idle_timeout(ws, peer):
     recorder = Recorder()
-    register(ws, recorder, idle_timeout=0.2)
+    register(ws, recorder, idle_timeout=2.0)
     evil = peer()
     for number in range(50):
         assert isinstance(opened(evil, number, StreamKey("logs", "train", "", str(number))), Accept)

@@ -53,6 +53,10 @@ def test_a_last_line_without_a_newline_is_shown_once(stage: Stage, screen, endin
     )  # it is told once more after a second; that nothing is added can only be waited for
 
     assert [text for text in screen.texts if "no newline" in text] == ["no newline yet"]
+    if ending == "dead":  # other tests count the dead
+        again = stage.send(source, "open")
+        again.wait_line("following")
+        assert again.stop() == 0
 
 
 def test_a_stream_that_is_not_there_yet_is_shown_when_it_comes(stage: Stage, screen):

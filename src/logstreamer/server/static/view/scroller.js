@@ -180,7 +180,7 @@ export class Scroller {
     const isEnd = top + this.#box.clientHeight >= this.#heights.total - 2;
     if (isEnd && isDown && this.timeline.attached.value) {
       if (!this.timeline.follow.value) void this.timeline.resume();
-    } else if (!isEnd) this.timeline.pause();
+    } else if (!isEnd && !isDown) this.timeline.pause(); // a late event of a page down, before the jump to the end, is none
     this.#anchorAt(top);
     this.draw();
   }
