@@ -33,11 +33,12 @@ class Screen:
         self.tab = tab
         self.url = url
         self.complaints: list[str] = []
+        self._forgiven: set[str] = set()
         tab.on("console", lambda message: self._hear(message.type, message.text))
         tab.on("pageerror", lambda error: self.complaints.append(str(error)))
 
     def _hear(self, kind: str, text: str) -> None:
-        if kind in ("error", "warning"):
+        if kind in ("error", "warning") and not any(part in text for part in self._forgiven):
             self.complaints.append(text)
 
     def open(self, fragment: str = "", first: str = ".row") -> None:
@@ -56,7 +57,12 @@ class Screen:
 
     def forgive_lost_connections(self) -> None:
         """The browser itself reports each of them."""
-        self.complaints[:] = [one for one in self.complaints if "net::ERR_" not in one]
+        self.forgive("net::ERR_")
+
+    def forgive(self, part: str) -> None:
+        """Complaints with *part* in them are none, also those that are still on their way."""
+        self._forgiven.add(part)
+        self.complaints[:] = [one for one in self.complaints if part not in one]
 
     @property
     def texts(self) -> list[str]:
