@@ -6,6 +6,7 @@ import os
 import select
 import time
 from collections import deque
+from collections.abc import Callable
 from pathlib import Path
 
 from benchmarks.bench import Bench
@@ -62,9 +63,9 @@ def _copies(it: Stage) -> list[Path]:
     return list((it.directory / "copies" / "s" / "default").rglob("[0-9]*.log"))
 
 
-def _cpu(name: str, sender: Watched, receiver: Watched, action: object) -> dict[str, float]:
+def _cpu(name: str, sender: Watched, receiver: Watched, action: Callable[[], object]) -> dict[str, float]:
     before, began = (sender.cpu(), receiver.cpu()), time.monotonic()
-    action()  # type: ignore[operator]
+    action()
     span = time.monotonic() - began
     return {
         f"{name} sender cpu": (sender.cpu() - before[0]) / span,

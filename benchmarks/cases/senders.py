@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from benchmarks.bench import Bench
@@ -60,9 +61,9 @@ def measure_senders(case: str, number: int, source: Path, scratch: Path) -> Reco
     return Record(case, "logstreamer", values)
 
 
-def _wait(it: Stage, receiver: Watched, happened: object) -> None:
+def _wait(it: Stage, receiver: Watched, happened: Callable[[], object]) -> None:
     end = time.monotonic() + PATIENCE
-    while not happened():  # type: ignore[operator]
+    while not happened():
         if time.monotonic() > end:
             raise PeerFailed(f"200 senders: not within {PATIENCE:.0f} s")
         receiver.look()
