@@ -85,6 +85,7 @@ def test_keys(stage: Stage, screen, log):
     expect(screen.tab.locator(".src")).to_have_count(1)
     screen.press("Escape", "Escape", "]")
     screen.says(".one", "looks.log")
+    screen.wait_text("ERROR line 3")
     screen.press("E")
     expect(selected).to_contain_text("ERROR line 3")
     screen.press("i")
