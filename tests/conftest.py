@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import logging
 import os
+import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -13,6 +14,10 @@ import pytest
 
 PATIENCE = 20.0
 """Seconds after which something that should have happened counts as never happening."""
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # A shell's background job ignores it, and so would every process that the tests begin and interrupt.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 SHARED_THREADS = ("logstreamer-idle",)
 """Threads that serve the whole process and end by themselves."""
