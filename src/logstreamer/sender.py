@@ -29,7 +29,7 @@ from logstreamer.tail.types import Fingerprint, ResumePoint, SegmentStart
 
 logger = logging.getLogger(__name__)
 
-LEFT = "the sender was stopped and left the stream open"
+LEFT = "left open, to be continued"
 NEVER_THERE = "there never was such a file"
 
 GIVE_UP_SECONDS = 30.0
@@ -351,7 +351,7 @@ class Lane:
             return
         failure = self._sender.spec.verdict() if self._sender.spec.verdict is not None else ""
         if failure or self._sender.spec.keep_open:
-            self._leaving = (ReturnCode.EXECUTION_EXCEPTION, failure) if failure else (ReturnCode.TASK_ABORTED, LEFT)
+            self._leaving = (ReturnCode.EXECUTION_EXCEPTION, failure) if failure else (ReturnCode.STOPPED, LEFT)
             self._leave_when_stored()
             return
         if cursor.behind:

@@ -6,12 +6,14 @@ from pathlib import Path
 
 from logstreamer.store import Store
 
+RETURN_CODES = {"dead": "TIMEOUT", "stopped": "STOPPED"}
+
 
 def write(directory: Path, path: str, *parts: bytes | int | None, state: str = "") -> None:
     """A stream at SITE/JOB/FILE of *parts*: bytes, or a gap of so many bytes (None: unknown).
 
     Args:
-        state: "finished", "failed", "dead", or that nobody knows.
+        state: "finished", "failed", "dead", "stopped", or that nobody knows.
     """
     site, job, name = path.split("/", 2)
     with Store(directory) as store:
@@ -26,7 +28,7 @@ def write(directory: Path, path: str, *parts: bytes | int | None, state: str = "
         if state == "finished":
             stream.finish()
         elif state:
-            stream.end_run("TIMEOUT" if state == "dead" else "TASK_ABORTED", "for the test")
+            stream.end_run(RETURN_CODES.get(state, "TASK_ABORTED"), "for the test")
         stream.close()
 
 

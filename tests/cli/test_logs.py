@@ -160,6 +160,8 @@ def test_a_gap_is_said_at_its_place(copies, capfd):
         (["finished", "failed"], ["-f", "--exit-status"], 3),
         (["finished", "finished"], ["-f", "--exit-status"], 0),
         (["finished", "dead"], ["-f", "--fail-on-dead"], 4),
+        (["finished", "stopped"], ["--exit-status", "--fail-on-dead"], 0),
+        (["finished", "stopped"], ["-f", "--exit-status", "--timeout", "1s"], 124),
         (["finished", "unknown"], ["-f", "--timeout", "1s"], 124),
         (["finished"], ["-f", "s/j/f0"], 0),
         (["failed"], ["-f", "s/j/f0"], 0),

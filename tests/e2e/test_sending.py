@@ -53,6 +53,9 @@ def test_a_sender_that_keeps_its_streams_open_is_continued_by_the_next_one(start
     sender.wait_line("following")
     assert sender.stop() == 0
     assert sha256(receiver.copy("train.log")) == sha256(log)
+    for origin in (receiver.url, str(receiver.copies)):
+        listed = run(["ls", "--from", origin], tmp_path).stdout.decode()
+        assert "stopped (left open, to be continued)" in listed
     with log.open("ab") as file:
         file.write(numbered_lines(1000, 2000))
     log.rename(older)

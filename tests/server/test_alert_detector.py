@@ -97,7 +97,7 @@ def test_silent_once_for_each_silence():
     assert happens(silent, known, status("unknown", size=11), now=NOW + 600) == [
         "nothing came for 10 m, its sender is gone, at byte 11"
     ]
-    for state in ("finished", "failed"):
+    for state in ("finished", "failed", "stopped"):
         assert happens(silent, Known(), status(state, last_data=500.0)) == []
 
 
@@ -111,16 +111,17 @@ def test_finished_once():
 
 
 def test_failed_for_each_run_that_failed():
-    """Not for those that ended well, died, or were taken over by the next; old ones may be kept no more."""
+    """Not for those that ended well, died, were stopped or taken over by the next; old ones may be kept no more."""
     known, failed = Known(), rule("failed")
     runs = [Run("a", 0, "t", 1, "t", "OK"), Run("b", 1, "t", 2, "t", "TIMEOUT"), Run("c", 2, "t", 3, "t", "")]
-    runs += [Run("d", 3, "t", 4, "t", "TASK_ABORTED", "stopped"), Run("e", 4, "t")]
+    runs += [Run("d", 3, "t", 4, "t", "TASK_ABORTED", "stopped"), Run("e", 4, "t", 4, "t", "STOPPED", "left open")]
+    runs += [Run("f", 4, "t")]
 
     assert happens(failed, known, status(runs=tuple(runs))) == ["TASK_ABORTED stopped, at byte 4"]
     assert happens(failed, known, status(runs=tuple(runs))) == []
-    later = (Run("e", 4, "t", 9, "t", "ERROR"), Run("f", 9, "t", 9, "t", "ERROR", "again"))
-    assert happens(failed, known, status(runs=later, runs_dropped=4)) == ["ERROR, at byte 9", "ERROR again, at byte 9"]
-    assert happens(failed, known, status(runs=later[1:], runs_dropped=5)) == []
+    later = (Run("f", 4, "t", 9, "t", "ERROR"), Run("g", 9, "t", 9, "t", "ERROR", "again"))
+    assert happens(failed, known, status(runs=later, runs_dropped=5)) == ["ERROR, at byte 9", "ERROR again, at byte 9"]
+    assert happens(failed, known, status(runs=later[1:], runs_dropped=6)) == []
 
 
 def test_each_gap_once():

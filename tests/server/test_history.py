@@ -56,9 +56,11 @@ def test_marks_of_a_life():
                 Change("T03", "live", "", 20),
                 Change("T08", "failed", "ERROR x", 80),
                 Change("T09", "disk full", "", 80),
-                Change("T10", "finished", "", 100),
+                Change("T10", "stopped", "left open", 90),
+                Change("T11", "live", "", 90),
+                Change("T12", "finished", "", 100),
             ),
-            finished="T10",
+            finished="T12",
         )
     )
 
@@ -71,7 +73,9 @@ def test_marks_of_a_life():
         Mark(70, "truncated", "T07"),
         Mark(80, "failed", "T08", "ERROR x"),
         Mark(80, "back", "T09", "at byte 80"),
-        Mark(100, "finished", "T10"),
+        Mark(90, "stopped", "T10", "left open"),
+        Mark(90, "back", "T11", "at byte 90"),
+        Mark(100, "finished", "T12"),
     ]
 
 
@@ -81,14 +85,20 @@ def test_marks_of_what_is_older_than_the_history():
         Run("a", 0, "T00", 10, "T01", "TIMEOUT", "silence"),
         Run("b", 10, "T02", 30, "T03", "ERROR", "x"),
         Run("c", 30, "T04", 40, "T05", "", "run d took over"),
-        Run("d", 40, "T06"),
+        Run("d", 40, "T06", 50, "T07", "STOPPED", "left open"),
+        Run("e", 50, "T08"),
     )
     old = [
         Mark(10, "dead", "T01", "silence"), Mark(10, "back", "T02", "at byte 10"),
         Mark(30, "failed", "T03", "ERROR x"), Mark(30, "back", "T04", "at byte 30"),
     ]  # fmt: skip
 
-    assert marks_of(record(runs=runs))[1:] == [*old, Mark(40, "back", "T06", "at byte 40")]
+    new = [
+        Mark(40, "back", "T06", "at byte 40"), Mark(50, "stopped", "T07", "left open"),
+        Mark(50, "back", "T08", "at byte 50"),
+    ]  # fmt: skip
+
+    assert marks_of(record(runs=runs))[1:] == [*old, *new]
     later = (Change("T03", "failed", "new words", 30), Change("T04", "live", "", 30))
     assert marks_of(record(runs=runs, history=later))[1:] == [
         *old[:2],

@@ -206,7 +206,7 @@ def test_another_run_starts_at_the_durable_offset_and_ends_the_one_before(tmp_pa
     assert (second.start, second.end) == (3, None)
 
 
-@pytest.mark.parametrize(("rc", "state"), [("TIMEOUT", "dead"), ("TASK_ABORTED", "failed")])
+@pytest.mark.parametrize(("rc", "state"), [("TIMEOUT", "dead"), ("STOPPED", "stopped"), ("TASK_ABORTED", "failed")])
 def test_a_stream_whose_run_ended_badly_can_be_continued(tmp_path, rc, state):
     with Store(tmp_path) as store:
         stream = opened(store)
@@ -495,7 +495,7 @@ def test_changes_of_state_are_kept(tmp_path):
         ("live", "", 0), ("quiet", "", 3), ("dead", "no beat", 3),
     ]  # fmt: skip
     assert record.history[1].at == "2026-01-01T00:00:00.000Z"
-    assert record.state_detail == "TIMEOUT silence"
+    assert record.state_detail == "silence"
 
 
 def test_only_the_latest_changes_are_kept(tmp_path):

@@ -19,6 +19,8 @@ class ReturnCode:
     COMMUNICATION_ERROR = "COMMUNICATION_ERROR"
     REFUSED = "REFUSED"
     """Of ours alone: the site does not allow this log to be streamed."""
+    STOPPED = "STOPPED"
+    """Of ours alone: the sender was stopped and left the stream open, to be continued."""
 
 
 class Shareable(dict[str, Any]):

@@ -38,6 +38,7 @@ STATE = {
     "dead": b"\x1b[1;31m",
     "failed": b"\x1b[1;31m",
     "refused by site": b"\x1b[1;31m",
+    "stopped": DIM,
     "finished": DIM,
     "unknown": DIM,
     "gap": b"\x1b[1;33m",

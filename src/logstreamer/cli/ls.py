@@ -32,7 +32,7 @@ def ls(
     token: str | None,
     cafile: str | None,
 ) -> int:
-    """What each stream is doing now: waiting, live, quiet, behind, dead, finished, ...
+    """What each stream is doing now: waiting, live, quiet, behind, dead, stopped, finished, ...
 
     Ages are those of now. Without a receiver the directory is read, and unfinished streams are "unknown". On a terminal
     -w shows the table in place, with rates of the last seconds: q ends it, j, k and space scroll.

@@ -142,7 +142,7 @@ def _colour(column: Column, text: str, status: StreamStatus) -> str:
         return "\x1b[2m"
     if column in (BEHIND, GAPS):
         return "\x1b[33m"
-    return "\x1b[2m" if column in (CREATED, TEXT) or status.state in ("finished", "unknown") else ""
+    return "\x1b[2m" if column in (CREATED, TEXT) or status.state in ("finished", "stopped", "unknown") else ""
 
 
 def _padded(text: str, width: int, column: Column) -> str:

@@ -29,7 +29,9 @@ OPEN_SECONDS = 0.5
 
 FAILURES = frozenset({"failed", "refused by site"})
 ENDED = frozenset({"finished", *FAILURES})
-NOTABLE = frozenset({"dead", "disk full", "stalled", *ENDED})
+SILENT = frozenset({"dead", "stopped", *ENDED})
+"""Of such a stream no line is waited for. It may come back: only those of ENDED end a `logs -f`."""
+NOTABLE = frozenset({"disk full", "stalled", *SILENT})
 """States that are said as soon as they are entered."""
 
 
@@ -222,7 +224,7 @@ class Tailing:
         new = cursor is None
         if cursor is None:
             cursor = Cursor(status.path, self._wanted)  # what turns up later is printed from its beginning
-        self._merger.grows(status.path, status.state not in ("dead", *ENDED))
+        self._merger.grows(status.path, status.state not in SILENT)
         with source.reader(status.path) as reader:
             if new:
                 self._printer.name(status.path)
@@ -253,7 +255,7 @@ class Tailing:
         elif before in NOTABLE and status.state in ("live", "quiet", "behind"):
             notice = Notice(status.path, "back", f"back at byte {status.size}", {"offset": status.size}, cursor.order)
             self._merger.add(notice, now)
-        self._merger.grows(status.path, status.state not in ("dead", *ENDED))
+        self._merger.grows(status.path, status.state not in SILENT)
 
     def _show_open_lines(self, now: float) -> None:
         """On a terminal, the lines that have no end yet: a progress bar, a question."""

@@ -35,6 +35,7 @@ ORDER = (
     "stalled",
     "failed",
     "refused by site",
+    "stopped",
     "finished",
     "unknown",
 )

@@ -10,7 +10,7 @@ import msgspec
 from logstreamer.store.record import StreamRecord
 from logstreamer.store.sidecar import Change, Run, Segment
 
-Kind = Literal["start", "rotated", "truncated", "gap", "dead", "back", "failed", "finished"]
+Kind = Literal["start", "rotated", "truncated", "gap", "dead", "back", "failed", "stopped", "finished"]
 
 
 class Mark(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -58,18 +58,22 @@ def _of_runs(runs: tuple[Run, ...]) -> Iterator[Mark]:
             yield Mark(run.start, "back", run.began, f"at byte {run.start}")
         if run.end is not None and run.rc == "TIMEOUT":
             yield Mark(run.end, "dead", run.ended or "", run.reason)
+        elif run.end is not None and run.rc == "STOPPED":
+            yield Mark(run.end, "stopped", run.ended or "", run.reason)
         elif run.end is not None and run.rc not in ("OK", ""):  # "": its sender was restarted
             yield Mark(run.end, "failed", run.ended or "", f"{run.rc} {run.reason}".strip())
 
 
 def _of_changes(history: tuple[Change, ...]) -> Iterator[Mark]:
-    """Deaths and failures, and what came back from them."""
+    """Deaths, failures and stops, and what came back from them."""
     lost = False
     for change in history:
         if change.state == "dead":
             yield Mark(change.offset, "dead", change.at, change.detail)
         elif change.state in ("failed", "refused by site"):
             yield Mark(change.offset, "failed", change.at, change.detail)
+        elif change.state == "stopped":
+            yield Mark(change.offset, "stopped", change.at, change.detail)
         elif lost and change.state != "finished":
             yield Mark(change.offset, "back", change.at, f"at byte {change.offset}")
-        lost = change.state in ("dead", "failed", "refused by site")
+        lost = change.state in ("dead", "failed", "refused by site", "stopped")

@@ -33,6 +33,7 @@ class State(enum.StrEnum):
     FINISHED = "finished"
     FAILED = "failed"
     REFUSED = "refused by site"
+    STOPPED = "stopped"
     UNKNOWN = "unknown"
 
 
@@ -117,7 +118,9 @@ def _without_sender(record: StreamRecord) -> Health:
         case "failed":
             return Health(State.FAILED, record.state_detail, reach=record.size)
         case State.REFUSED.value:
-            return Health(State.REFUSED, record.state_detail.removeprefix("REFUSED").strip(), reach=record.size)
+            return Health(State.REFUSED, record.state_detail, reach=record.size)
+        case "stopped":
+            return Health(State.STOPPED, record.state_detail, reach=record.size)
     return Health(State.UNKNOWN, "its sender has not come back yet", reach=record.size)
 
 

@@ -23,7 +23,7 @@ MAX_CHANGES = 200
 """Changes of state that are kept, the newest."""
 
 
-END_STATES = {"TIMEOUT": "dead", "REFUSED": "refused by site"}
+END_STATES = {"TIMEOUT": "dead", "REFUSED": "refused by site", "STOPPED": "stopped"}
 """The state of a stream whose run ended with a return code; "failed" for all others but OK."""
 
 

@@ -7,7 +7,7 @@ import msgspec
 from logstreamer.store.layout import Place
 from logstreamer.store.sidecar import Change, Run, Segment, Sidecar, Trouble, at
 
-_SETTLED = frozenset({"finished", "failed", "dead", "refused by site"})
+_SETTLED = frozenset({"finished", "failed", "dead", "refused by site", "stopped"})
 
 
 class Gap(msgspec.Struct, frozen=True):
@@ -35,7 +35,7 @@ class StreamRecord(msgspec.Struct, frozen=True, kw_only=True):
         path: relative to the store's root.
         key: identity of the stream; "" if it is not known.
         state: as last set while its receiver runs; "unknown" where nobody can know (no receiver runs, or the sender
-            has not come back to it), except for what is settled: finished, failed, dead.
+            has not come back to it), except for what is settled: finished, failed, dead, stopped.
         since: when the state was entered.
         size: of the stored file, in bytes: the durable offset.
         runs: the newest; *runs_dropped* older ones are not kept any more.

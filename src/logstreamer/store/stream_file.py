@@ -259,13 +259,14 @@ class StreamFile:
     def end_run(self, rc: str, reason: str) -> None:
         """The run has ended otherwise (timeout, abort); the stream may be continued by another.
 
-        The state becomes "dead" for TIMEOUT, "refused by site" for REFUSED and "failed" for everything else. Kept in
-        memory where the disk is full.
+        The state becomes that of `history.END_STATES`, "failed" for everything else. Kept in memory where the disk is
+        full.
         """
         self._check_open()
         if not self.finished:
             known = history.run_ended(self._known, self.durable, rc, reason)
-            state, words = history.END_STATES.get(rc, "failed"), f"{rc} {reason}".strip()
+            state = history.END_STATES.get(rc, "failed")
+            words = f"{rc} {reason}".strip() if state == "failed" else reason
             self._commit_if_room(history.in_state(known, state, words, self.durable))
 
     def set_state(self, state: str, detail: str = "", *, at: str = "", later: bool = False) -> None:

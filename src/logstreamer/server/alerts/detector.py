@@ -17,9 +17,9 @@ from logstreamer.store.sidecar import Run
 LATELY_SECONDS = 3600.0
 """A rule that is new takes a stream whose sender has not come back for dead already, if nothing came for this long."""
 
-_OVER = frozenset({"finished", "failed"})
-_WELL = frozenset({"OK", "TIMEOUT", ""})
-"""Ends of runs that are no failures: done, dead, and taken over by the sender's next run."""
+_OVER = frozenset({"finished", "failed", "stopped"})
+_WELL = frozenset({"OK", "TIMEOUT", "STOPPED", ""})
+"""Ends of runs that are no failures: done, dead, stopped on purpose, and taken over by the sender's next run."""
 
 
 class Look:

@@ -8,7 +8,7 @@ import { signal } from "../vendor/signals.js";
 const SAMPLES = 48;
 
 /** States in the order in which a person wants to see them. */
-export const STATES = ["dead", "failed", "disk full", "stalled", "refused by site", "behind", "live", "quiet", "waiting", "unknown", "finished"];
+export const STATES = ["dead", "failed", "disk full", "stalled", "refused by site", "behind", "live", "quiet", "waiting", "unknown", "stopped", "finished"];
 
 /** One stream. Ages in *status* are turned into moments of this tab's clock when they come. */
 export class Source {

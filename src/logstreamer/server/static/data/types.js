@@ -17,7 +17,7 @@
  *
  * @typedef {object} Mark
  * @property {number} offset
- * @property {string} kind start, rotated, truncated, gap, dead, back, failed, finished
+ * @property {string} kind start, rotated, truncated, gap, dead, back, failed, stopped, finished
  * @property {string} [at] RFC 3339
  * @property {string} [detail]
  * @property {number | null} [lost] bytes

@@ -13,6 +13,7 @@ const TITLES = {
   dead: "the sender died here",
   back: "the sender is back",
   failed: "failed",
+  stopped: "the sender was stopped here",
   finished: "finished",
 };
 

@@ -10,6 +10,7 @@ const SIGNS = {
   waiting: "○",
   dead: "✕",
   failed: "!",
+  stopped: "□",
   finished: "✓",
   "disk full": "■",
   stalled: "■",
