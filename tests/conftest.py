@@ -23,6 +23,11 @@ SHARED_THREADS = ("logstreamer-idle",)
 """Threads that serve the whole process and end by themselves."""
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the longest tests first."""
+    items.sort(key=lambda item: item.get_closest_marker("first") is None)
+
+
 def wait_until(condition: Callable[[], object], what: Callable[[], str] | str = "", patience: float = PATIENCE) -> None:
     """Look at *condition* until it holds."""
     deadline = time.monotonic() + patience

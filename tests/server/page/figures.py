@@ -15,33 +15,16 @@ from playwright.sync_api import Browser, Page, sync_playwright  # noqa: E402
 
 from server.page.conftest import CHROMIUM, FLAGS, signed_in  # noqa: E402
 from server.page.files import HUGE, HUGE_SIZE, LINES, middle_of_huge, prepare  # noqa: E402
-from server.page.measure import heap_of, renderer_memory  # noqa: E402
+from server.page.measure import SEEN, heap_of, opened, renderer_memory  # noqa: E402
 from server.page.stage import Stage  # noqa: E402
 
 ROUNDS = 5
 APPENDS = 100
 
-SEEN = """text => new Promise(done => {
-    const look = () => document.querySelector("#log")?.textContent.includes(text)
-        ? requestAnimationFrame(() => done(performance.timeOrigin + performance.now())) : setTimeout(look, 1);
-    look();
-})"""
-"""When a text was on the screen: the frame after the one it was put into the page for."""
-
 
 def fresh(browser: Browser, stage: Stage) -> Page:
     """A tab of a browser that has never seen the page."""
     return signed_in(browser, stage.url).new_page()
-
-
-def opened(tab: Page, stage: Stage, fragment: str, text: str) -> tuple[float, float]:
-    """Seconds from asking for the page until something, and until the line with *text*, was painted."""
-    tab.goto("about:blank")
-    began = time.time()
-    tab.goto(f"{stage.url}/{fragment}", wait_until="commit")
-    seen = tab.evaluate(SEEN, text) / 1000 - began
-    paint = tab.evaluate("performance.getEntriesByName('first-contentful-paint')[0]?.startTime ?? NaN") / 1000
-    return paint, seen
 
 
 def huge(browser: Browser, stage: Stage) -> None:
@@ -52,13 +35,13 @@ def huge(browser: Browser, stage: Stage) -> None:
         found = []
         for _ in range(ROUNDS):
             tab = fresh(browser, stage)
-            found.append(opened(tab, stage, f"#s={HUGE}{more}", text))
+            found.append(opened(tab, f"{stage.url}/#s={HUGE}{more}", text))
             memory = (heap_of(tab) >> 20, renderer_memory(tab) >> 20)
             tab.context.close()
         paint, seen = (statistics.median(each) for each in zip(*found, strict=True))
         print(f"3 GB, {name}: first paint {paint:.2f} s, line {seen:.2f} s; heap, renderer {memory} MiB")
     tab = fresh(browser, stage)
-    opened(tab, stage, f"#s={HUGE}", f"end line {LINES - 1}")
+    opened(tab, f"{stage.url}/#s={HUGE}", f"end line {LINES - 1}")
     box = tab.locator(".rail").bounding_box()
     assert box is not None
     found_jumps = []
@@ -76,7 +59,7 @@ def latency(browser: Browser, stage: Stage) -> None:
     """From before the write at the site until the line is painted."""
     log = stage.stream("latency.log", b"the first line\n")
     tab = fresh(browser, stage)
-    opened(tab, stage, log.fragment, "the first line")
+    opened(tab, f"{stage.url}/{log.fragment}", "the first line")
     time.sleep(2)
     found = []
     for number in range(APPENDS):

@@ -2,9 +2,27 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 from playwright.sync_api import Page
+
+SEEN = """text => new Promise(done => {
+    const look = () => document.querySelector("#log")?.textContent.includes(text)
+        ? requestAnimationFrame(() => done(performance.timeOrigin + performance.now())) : setTimeout(look, 1);
+    look();
+})"""
+"""When a text was on the screen: the frame after the one it was put into the page for."""
+
+
+def opened(tab: Page, url: str, text: str) -> tuple[float, float]:
+    """Seconds from asking for the page until something, and until the line with *text*, was painted."""
+    tab.goto("about:blank")
+    began = time.time()
+    tab.goto(url, wait_until="commit")
+    seen = tab.evaluate(SEEN, text) / 1000 - began
+    paint = tab.evaluate("performance.getEntriesByName('first-contentful-paint')[0]?.startTime ?? NaN") / 1000
+    return paint, seen
 
 
 def heap_of(tab: Page) -> int:

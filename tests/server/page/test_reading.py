@@ -10,11 +10,14 @@ from playwright.sync_api import expect
 
 from server.page.conftest import signed_in
 from server.page.files import HUGE, HUGE_SIZE, LINES, middle_of_huge
-from server.page.measure import heap_of
+from server.page.measure import heap_of, opened
 from server.page.screen import Screen
 from server.page.stage import Stage
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+
+MOST_SECONDS = 5.0
+"""Until a huge file is painted, on a busy machine; docs/page.md has what it takes on a quiet one."""
 
 TRACE = b"""\
 2026-11-24 10:00:01,000 ERROR it failed
@@ -28,8 +31,9 @@ def test_a_file_of_three_gigabytes(archive: Stage, browser):
     """It opens at its end, in its middle and at its beginning, and little of it is kept."""
     context = signed_in(browser, archive.url)
     screen = Screen(context.new_page(), archive.url)
-    screen.open(f"#s={HUGE}")
-    screen.wait_text(f"end line {LINES - 1}")
+    paint, seen = opened(screen.tab, f"{archive.url}/#s={HUGE}", f"end line {LINES - 1}")
+    assert paint < MOST_SECONDS
+    assert seen < MOST_SECONDS
     screen.says(".foot", "3.00 GiB")
 
     box = screen.tab.locator(".rail").bounding_box()
