@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 from typing import Any
 
+from logstreamer.apis.shareable import ReturnCode
 from logstreamer.engines.base import BaseEngine
 from logstreamer.engines.memory import MemoryNetwork
 from logstreamer.engines.websocket import WebSocketEngine
@@ -18,6 +19,12 @@ class Net:
 
     keeps_secrets = True
     """Whether a secure stream is possible."""
+
+    needed_for_secrets = "https"
+    """Where it is not, the error says that it needs this."""
+
+    ended_by_sender = ReturnCode.OK
+    """How a receiver sees the end of an object stream that its consumer did not end."""
 
     def __init__(self) -> None:
         self._engines: dict[str, BaseEngine] = {}

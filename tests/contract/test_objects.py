@@ -41,7 +41,7 @@ def test_messages_and_replies_travel_both_ways_with_their_headers(net):
     assert [dict(reply) for reply in replies] == [dict(first), {"number": 2}]
     assert [reply.get_header("count") for reply in replies] == [1, 2]
     done.wait_for_done()
-    assert done.rcs() == [ReturnCode.OK]
+    assert done.rcs() == [net.ended_by_sender]
     assert done.done[0][2] == {"tag": "mine"}
 
 
@@ -102,7 +102,7 @@ def test_get_consumer_is_called_once_for_each_stream_and_return_consumer_after_f
         assert factory.is_returned.wait(PATIENCE)
 
     assert len(factory.consumers) == 2
-    assert factory.returned == [(consumer, [ReturnCode.OK]) for consumer in factory.consumers]
+    assert factory.returned == [(consumer, [net.ended_by_sender]) for consumer in factory.consumers]
     assert [len(consumer.messages) for consumer in factory.consumers] == [2, 2]
 
 
@@ -149,7 +149,8 @@ def test_a_none_message_ends_the_stream(net):
 
     assert (rc, result) == (ReturnCode.OK, None)
     assert len(factory.consumers[0].messages) == 1
-    assert done.rcs() == [ReturnCode.OK]
+    done.wait_for_done()
+    assert done.rcs() == [net.ended_by_sender]
 
 
 def test_a_consumer_that_ends_early_ends_the_stream_with_its_own_reply(net):

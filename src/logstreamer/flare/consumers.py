@@ -92,9 +92,13 @@ class PlainConsumer(ObjectConsumer):
 
     def consume(self, shareable: Any, stream_ctx: dict[str, Any], fl_ctx: Any) -> tuple[bool, Any]:
         """Take one message."""
-        go_on, reply = outcome = self.consumer.consume(messages.from_flare(shareable), stream_ctx, fl_ctx)
-        if self._registration.consumed_cb is not None:
-            self._registration.consumed_cb(outcome, stream_ctx, fl_ctx, **self._registration.cb_kwargs)
+        try:
+            go_on, reply = outcome = self.consumer.consume(messages.from_flare(shareable), stream_ctx, fl_ctx)
+            if self._registration.consumed_cb is not None:
+                self._registration.consumed_cb(outcome, stream_ctx, fl_ctx, **self._registration.cb_kwargs)
+        except Exception:
+            logger.exception("%s failed", type(self.consumer).__name__)
+            return False, _failure()
         return go_on, messages.to_flare(reply) if reply is not None else None
 
     def finalize(self, stream_ctx: dict[str, Any], fl_ctx: Any) -> None:
@@ -111,6 +115,17 @@ class PlainConsumer(ObjectConsumer):
                 logger.exception("stream_done_cb failed")
 
 
+class FailedConsumer(ObjectConsumer):
+    """In place of one that could not be made."""
+
+    def consume(self, shareable: Any, stream_ctx: dict[str, Any], fl_ctx: Any) -> tuple[bool, Any]:
+        """Say so."""
+        return False, _failure()
+
+    def finalize(self, stream_ctx: dict[str, Any], fl_ctx: Any) -> None:
+        """Nothing began."""
+
+
 class FlareConsumerFactory(ConsumerFactory):
     """Tells senders of ours from those of NVFlare's own make."""
 
@@ -125,15 +140,30 @@ class FlareConsumerFactory(ConsumerFactory):
             if PayloadKey.FILE_NAME in stream_ctx and PayloadKey.FILE_SIZE not in stream_ctx:
                 name = stream_ctx[PayloadKey.FILE_NAME]
                 logger.info("%s from %s comes from NVFlare's own sender: no checksums, no resume", name, site)
-            return PlainConsumer(self._registration.factory.get_consumer(stream_ctx, fl_ctx), self._registration)
+            return self._plain(stream_ctx, fl_ctx, site)
         self._hub.remember(site, job, fl_ctx.get_peer_context())
         channel, topic = stream_ctx[StreamContextKey.CHANNEL], stream_ctx[StreamContextKey.TOPIC]
         return FrameConsumer(Link(self._hub, site, job, channel, topic, stream_ctx))
+
+    def _plain(self, stream_ctx: dict[str, Any], fl_ctx: Any, site: str) -> Any:
+        factory = self._registration.factory
+        try:
+            consumer = factory.get_consumer(stream_ctx, fl_ctx)
+            if consumer is None:
+                raise TypeError(f"{type(factory).__name__} made no consumer")
+        except Exception:
+            logger.exception("a stream of %s cannot begin", site)
+            return FailedConsumer()
+        return PlainConsumer(consumer, self._registration)
 
     def return_consumer(self, consumer: Any, stream_ctx: dict[str, Any], fl_ctx: Any) -> None:
         """The stream is over."""
         if isinstance(consumer, PlainConsumer):
             self._registration.factory.return_consumer(consumer.consumer, stream_ctx, fl_ctx)
+
+
+def _failure() -> Any:
+    return make_reply(ReturnCode.EXECUTION_EXCEPTION, {messages.REACHED: True})
 
 
 def _seconds(value: Any) -> float | None:

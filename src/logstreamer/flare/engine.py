@@ -13,6 +13,7 @@ from typing import Any
 
 from nvflare.apis.fl_constant import ReservedKey
 from nvflare.apis.signal import Signal
+from nvflare.fuel.utils import fobs
 
 from logstreamer.apis.outcomes import Outcomes
 from logstreamer.apis.shareable import ReturnCode, make_reply
@@ -24,15 +25,16 @@ from logstreamer.apis.streaming import (
     StreamContextKey,
     StreamDoneCallback,
 )
-from logstreamer.errors import ConfigError
+from logstreamer.engines.base import MAX_META
+from logstreamer.errors import ConfigError, EngineError
 from logstreamer.flare.carrier import Carrier
 from logstreamer.flare.consumers import FlareConsumerFactory
 from logstreamer.flare.hub import hub_of
 from logstreamer.flare.messages import MARK
 from logstreamer.flare.producers import FollowProducer, ObjectsProducer
 from logstreamer.protocol.backoff import Backoff
-from logstreamer.protocol.codec import ENCODINGS
-from logstreamer.protocol.frames import VERSION, StreamKey
+from logstreamer.protocol.codec import ENCODINGS, encode
+from logstreamer.protocol.frames import VERSION, Open, StreamKey
 from logstreamer.protocol.sender import SenderProtocol
 from logstreamer.sender import FollowSpec
 from logstreamer.sinks import Registration
@@ -87,14 +89,25 @@ class FlareEngine(StreamableEngine):
         optional: bool = False,
         secure: bool = False,
     ) -> tuple[str, Any]:
-        """See `StreamableEngine`. A `JobEnd` as the stop event of a followed file ends it in two steps."""
+        """See `StreamableEngine`. A `JobEnd` as the stop event of a followed file ends it in two steps.
+
+        Raises:
+            ConfigError: no target, one that is no name, or a stream context that cannot travel.
+            EngineError: *secure*, and NVFlare's cell has no certificates.
+        """
         _check_targets(targets)
         stream_ctx[StreamContextKey.CHANNEL], stream_ctx[StreamContextKey.TOPIC] = channel, topic
+        if secure and not self._keeps_secrets():
+            raise EngineError("secure=True needs certificates, and this NVFlare cell runs without: nothing was sent")
         call = _Call(self._engine, channel, topic, stream_ctx, fl_ctx, optional, secure)
         spec = getattr(producer, "follow", None)
         if not isinstance(spec, FollowSpec):
             return call.objects(producer, list(targets))
         return call.follow(spec, producer, list(targets))
+
+    def _keeps_secrets(self) -> bool:
+        core = getattr(_cell(self._engine), "core_cell", None)
+        return bool(getattr(core, "supports_secure_messages", lambda: True)())
 
     def shutdown_streamer(self) -> None:
         """NVFlare's engines end with their runs, not with ours."""
@@ -127,6 +140,8 @@ class _Call:
         backoff = Backoff(FIRST_RETRY, LAST_RETRY, random.random)
         while True:
             rc, result = self._transaction(self._stream_ctx, targets, bridge, self._fl_ctx)
+            if bridge.error is not None:
+                raise bridge.error
             if not bridge.is_not_ready:
                 return rc, result
             time.sleep(backoff.delay())
@@ -134,7 +149,9 @@ class _Call:
     def follow(self, spec: FollowSpec, producer: Any, targets: list[str]) -> tuple[str, Outcomes]:
         """Follow a file. Each target has transactions of its own, so that the trouble of one is not another's."""
         found: dict[str, Any] = {}
-        key = _claim(self._key(spec))
+        key = self._key(spec)
+        _check_meta(key, self._portable_ctx())
+        key = _claim(key)
 
         def one(target: str) -> None:
             try:
@@ -163,9 +180,7 @@ class _Call:
         said = ""
         try:
             while True:
-                stream_ctx = {key: value for key, value in self._stream_ctx.items() if key not in _LOCAL_KEYS}
-                stream_ctx[PayloadKey.FILE_NAME] = _text(str(stream_ctx.get(PayloadKey.FILE_NAME, "")))
-                stream_ctx[MARK] = VERSION
+                stream_ctx = {**self._portable_ctx(), MARK: VERSION}
                 carrier.begin()
                 acked = carrier.lane.acked
                 _, result = self._transaction(stream_ctx, [target], producer, self._patient_context())
@@ -201,14 +216,19 @@ class _Call:
             outcome = next(iter(result.values()), None)
         return outcome if outcome is not None else make_reply(ReturnCode.ERROR, {"reason": "the stream failed"})
 
+    def _portable_ctx(self) -> dict[str, Any]:
+        """What travels of the stream's context."""
+        stream_ctx = {key: value for key, value in self._stream_ctx.items() if key not in _LOCAL_KEYS}
+        stream_ctx[PayloadKey.FILE_NAME] = _text(str(stream_ctx.get(PayloadKey.FILE_NAME, "")))
+        return stream_ctx
+
     def _key(self, spec: FollowSpec) -> StreamKey:
         name = str(self._stream_ctx.get(PayloadKey.FILE_NAME) or os.path.basename(spec.path))
         job = str(self._fl_ctx.get_job_id() or "")
         return StreamKey(self._channel, self._topic, job, _text(name), _text(os.path.abspath(spec.path)))
 
     def _has_left(self) -> bool:
-        cell = getattr(self._engine, "get_cell", lambda: None)()
-        return not getattr(getattr(cell, "core_cell", None), "running", True)
+        return not getattr(getattr(_cell(self._engine), "core_cell", None), "running", True)
 
     def _patient_context(self) -> Any:
         """The caller's context, with an abort signal that is never raised: NVFlare's loop drops at once what is not
@@ -272,6 +292,23 @@ def _check_targets(targets: Sequence[str]) -> None:
             raise ConfigError(f"a target must be the name of a site but got {target!r}")
     if len(set(targets)) < len(targets):
         raise ConfigError(f"targets must differ but got {list(targets)}")
+
+
+def _check_meta(key: StreamKey, stream_ctx: dict[str, Any]) -> None:
+    """A message that NVFlare cannot encode it drops, and the next try would be the same."""
+    if not all(isinstance(name, str) for name in stream_ctx):
+        raise ConfigError(f"a stream context that cannot be sent: its keys must be strings but are {list(stream_ctx)}")
+    try:
+        size = len(fobs.dumps(stream_ctx))
+        encode(0, Open(VERSION, key, "", kind="log"))
+    except Exception as error:  # whatever a decomposer raises
+        raise ConfigError(f"a stream that cannot be opened: {error}") from error
+    if size > MAX_META:
+        raise ConfigError(f"a stream context of {size} bytes is larger than {MAX_META}")
+
+
+def _cell(engine: Any) -> Any:
+    return getattr(engine, "get_cell", lambda: None)()
 
 
 def _text(name: str) -> str:

@@ -23,6 +23,9 @@ ENDING = "LogStreamer.ending"
 """Header: all up to here is sent, and the sender's process may be gone before it can say that this is the end. The
 value is how many seconds of silence mean that it was."""
 
+REACHED = "LogStreamer.reached"
+"""Header of a reply: a consumer failed. NVFlare's own answer is the same code as where nobody is registered."""
+
 REPLY_WITHIN = "LogStreamer.reply_within"
 """Header: seconds the receiver may take before it answers with what it has by then."""
 
