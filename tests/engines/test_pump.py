@@ -64,3 +64,58 @@ def test_an_alarm_that_is_due_can_be_dropped(pump: Pump):
     pump.ask(set_and_drop)
 
     assert pump.ask(item.rung.is_set) is False
+
+
+def test_many_alarms_of_one_moment_ring_once_each(pump: Pump):
+    items = [Clockwork() for _ in range(1000)]
+    moment = pump.now() + 0.05
+
+    def set_all() -> None:
+        for item in items:
+            item.due = moment
+            pump.set_alarm(item)
+
+    pump.ask(set_all)
+
+    assert all(item.rung.wait(PATIENCE) for item in items)
+    assert pump.ask(lambda: pump._alarms) == {}
+
+
+class Eager(Clockwork):
+    """Wants to be called again and again, at a moment that is over."""
+
+    calls = 0
+
+    def handle_timer(self, now: float) -> None:
+        self.calls += 1
+        if self.rung.is_set():
+            self.due = None
+
+
+def test_an_eager_one_keeps_nobody_waiting(pump: Pump):
+    eager, patient = Eager(), Clockwork()
+
+    def set_both() -> None:
+        patient.due = eager.due = pump.now()
+        pump.set_alarm(patient)
+        pump.set_alarm(eager)
+
+    pump.ask(set_both)
+
+    assert patient.rung.wait(PATIENCE)
+    assert eager.calls > 0
+    eager.rung.set()
+
+
+def test_alarms_that_were_dropped_leave_nothing(pump: Pump):
+    """A short stream's heartbeat would be due long after it: ten thousand of them in that time are nothing to keep."""
+
+    def set_and_drop() -> int:
+        for number in range(10_000):
+            item = Clockwork()
+            item.due = pump.now() + 60.0 + number
+            pump.set_alarm(item)
+            pump.drop_alarm(item)
+        return len(pump._moments) + len(pump._due)
+
+    assert pump.ask(set_and_drop) < 1000

@@ -38,6 +38,7 @@ class Following:
         self._on_over = on_over
         self._channels: dict[Lane, Channel] = {}
         self._watching = Watching(sender.follower, wakeup, self.wake)
+        self.get_timer: Callable[[], float | None] = sender.get_timer
 
     def start(self, lanes: dict[Lane, Channel]) -> None:
         """Look at the file and begin to send it."""
@@ -74,10 +75,6 @@ class Following:
     def status(self) -> list[dict[str, Any]]:
         """Each target's state, and how many bytes are durable there and still missing."""
         return [lane.status() for lane in self.sender.lanes]
-
-    def get_timer(self) -> float | None:
-        """When the file wants to be looked at."""
-        return self.sender.get_timer()
 
     def handle_timer(self, now: float) -> None:
         """Look at the file."""

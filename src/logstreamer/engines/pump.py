@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import heapq
-import itertools
 import logging
 import threading
 import time
+from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Coroutine
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, Protocol, TypeVar
@@ -52,8 +52,8 @@ class Pump:
         self._workers = ThreadPoolExecutor(WORKERS, thread_name_prefix=f"{name}-worker")
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._alarms: dict[Timed, float] = {}
-        self._queue: list[tuple[float, int, Timed]] = []  # a heap; what `_alarms` does not confirm is out of date
-        self._order = itertools.count()
+        self._moments: list[float] = []  # a heap of the keys of `_due`
+        self._due: dict[float, OrderedDict[Timed, None]] = {}  # many alarms fall on few moments: looks lie on a grid
         self._ringing: tuple[float, asyncio.Handle] | None = None
         self._tasks: set[asyncio.Task[Any]] = set()
         self._closed = threading.Lock()
@@ -151,15 +151,23 @@ class Pump:
         # An alarm that comes too early is cheap: it sets itself again. Moving it with every frame is not.
         if at is not None and when is not None and at <= when:
             return
-        if when is None:
-            self._alarms.pop(item, None)
-            return
+        self.drop_alarm(item)
+        if when is not None:
+            self._set(item, when)
+
+    def _set(self, item: Timed, when: float) -> None:
         self._alarms[item] = when
-        if len(self._queue) > 2 * len(self._alarms) + MOST_AT_ONCE:  # most are out of date: bounded, whatever is set
-            self._queue = [(at, next(self._order), one) for one, at in self._alarms.items()]
-            heapq.heapify(self._queue)
+        due = self._due.get(when)
+        if due is not None:
+            due[item] = None
+            return
+        self._due[when] = OrderedDict({item: None})
+        if len(self._moments) > 2 * len(self._alarms) + MOST_AT_ONCE:  # most are empty: bounded, whatever is set
+            self._due = {moment: items for moment, items in self._due.items() if items}
+            self._moments = list(self._due)
+            heapq.heapify(self._moments)
         else:
-            heapq.heappush(self._queue, (when, next(self._order), item))
+            heapq.heappush(self._moments, when)
         self._ring_at(when)
 
     def _ring_at(self, when: float) -> None:
@@ -175,20 +183,28 @@ class Pump:
         self._ringing = None
         now = self.now()
         for _ in range(MOST_AT_ONCE):
-            if not self._queue or self._queue[0][0] > now:
+            item = self._take_due(now)
+            if item is None:
                 break
-            when, _, item = heapq.heappop(self._queue)
-            if self._alarms.get(item) == when:
-                self._ring_one(item, now)
-        if self._queue:
-            self._ring_at(self._queue[0][0])
+            self._ring_one(item, now)
+        if self._moments:
+            self._ring_at(self._moments[0])
+
+    def _take_due(self, now: float) -> Timed | None:
+        while self._moments and self._moments[0] <= now:
+            due = self._due[self._moments[0]]
+            if due:
+                return due.popitem(last=False)[0]
+            del self._due[heapq.heappop(self._moments)]
+        return None
 
     def _ring_one(self, item: Timed, now: float) -> None:
         del self._alarms[item]
         when = item.get_timer()
         if when is not None and when <= now:
             self.guard(item, item.handle_timer, now)
-        self.set_alarm(item)
+        if item not in self._alarms:  # most set it themselves
+            self.set_alarm(item)
 
     @staticmethod
     def guard(item: Timed, step: Callable[..., None], *arguments: float) -> None:
@@ -201,7 +217,9 @@ class Pump:
 
     def drop_alarm(self, item: Timed) -> None:
         """Forget *item*."""
-        self._alarms.pop(item, None)
+        at = self._alarms.pop(item, None)
+        if at is not None:
+            del self._due[at][item]
 
     # -- the end
 
