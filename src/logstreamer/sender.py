@@ -49,7 +49,9 @@ class FollowSpec:
     Args:
         path: the file; it may not exist yet.
         stop_event: set when the file has got its last line; None: only the run's abort signal ends the stream.
-        poll_interval: the longest time between two looks at the file (> 0).
+        poll_interval: the longest time between two looks at the file and at the signals to stop (> 0).
+        calm_interval: the same while the file is at rest and events are known to tell of every change; only for those
+            who wake the stream themselves when it shall stop.
         liveness_interval: the longest silence before a heartbeat (> 0).
         chunk_size: most bytes of one Data frame (>= 1).
         chunk_parts: where that is more than 64 KiB, a frame takes at most one of so many parts of the window (>= 1), so
@@ -66,6 +68,7 @@ class FollowSpec:
     path: str
     stop_event: StopEvent | None = None
     poll_interval: float = 0.5
+    calm_interval: float = 0.0
     liveness_interval: float = 10.0
     chunk_size: int = 64 * 1024
     chunk_parts: int = 1
@@ -100,7 +103,7 @@ class Sender:
         self.spec = spec
         self.lanes: list[Lane] = []
         self.stopped_at: float | None = None
-        self.follower = Follower(spec.path, now=now, poll_interval=spec.poll_interval)
+        self.follower = Follower(spec.path, now=now, poll_interval=spec.poll_interval, calm_interval=spec.calm_interval)
         self._abort_signal = abort_signal
         self._under_way = 0
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 from logstreamer.tail.chain import HoldBudget, SourceChain
@@ -35,11 +35,14 @@ class Follower:
         path: the log; it need not exist. Symlinks are followed.
         now: monotonic seconds, as in every call.
         poll_interval: most seconds between two looks.
+        calm_interval: the same for a file at rest, while `watched` says that any change would wake us; not less than
+            *poll_interval*, which is its default.
         rotate_grace: seconds without a write after which a file that was rotated away counts as finished.
         hold: bounds of what is held for slow cursors.
 
     Attributes:
         exists: whether the path names a readable file, as far as the last look could tell.
+        watched: asked whether events tell of every change now; never, until somebody who knows takes its place.
         trouble: what keeps us from looking or reading, in a person's words; None when nothing does. A missing file
             is no trouble.
     """
@@ -50,12 +53,15 @@ class Follower:
         *,
         now: float,
         poll_interval: float = 0.5,
+        calm_interval: float = 0.0,
         rotate_grace: float = 1.0,
         hold: HoldBudget = _DEFAULT_HOLD,
     ) -> None:
         self.path = os.path.abspath(os.fsdecode(path))
         self.poll_interval = poll_interval
         self.rotate_grace = rotate_grace
+        self.watched: Callable[[], bool] = lambda: False
+        self._calm_interval = max(calm_interval, poll_interval)
         self._grid = poll_interval / LOOKS_ON_GRID
         self.exists = False
         self.trouble: str | None = None
@@ -81,9 +87,10 @@ class Follower:
 
         Never raises OSError: what cannot be seen is in `trouble` and stays as it was.
         """
-        # On a grid: a thousand followers that look one by one wake the loop a thousand times.
-        self._next_look = (now + self.poll_interval) // self._grid * self._grid
+        self._look_in(self.poll_interval, now)
         if self._still is not None and self._is_still(self._still):
+            if self.watched():
+                self._look_in(self._calm_interval, now)
             return False
         if self._closed:
             return False
@@ -103,6 +110,10 @@ class Follower:
         if self.exists and self.trouble is None and self._chain.all_placed:
             self._still = self._chain.only_settled
         return True
+
+    def _look_in(self, seconds: float, now: float) -> None:
+        # On a grid: a thousand followers that look one by one wake the loop a thousand times.
+        self._next_look = (now + seconds) // self._grid * self._grid
 
     def _is_still(self, source: Source) -> bool:
         """Whether one stat shows that all is as it was: most looks at most files, so it has to be cheap."""

@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import Protocol
 
+from logstreamer.tail.mounts import is_local
 from logstreamer.tail.siblings import name_matcher, possible_bases
 
 logger = logging.getLogger(__name__)
@@ -34,6 +35,10 @@ _MOST_READS = 16
 
 class Watch(Protocol):
     """One interest in one directory."""
+
+    @property
+    def sees_all(self) -> bool:
+        """Whether now no write in the directory passes unseen, however it is made but through memory (mmap)."""
 
     def close(self) -> None:
         """No more notifies. Idempotent."""
@@ -71,7 +76,7 @@ class PollingWakeup:
     """Where nothing can be watched (no inotify, no watches left): followers just poll."""
 
     def watch(self, directory: str, notify: Notify, bases: Collection[str] | None = None) -> Watch:
-        return _Interest(notify, bases, lambda interest: None)
+        return _Interest(_Directory(directory), notify, bases, lambda interest: None)
 
     def refresh(self) -> None:
         pass
@@ -90,10 +95,21 @@ class PollingWakeup:
 
 
 class _Interest:
-    def __init__(self, notify: Notify, bases: Collection[str] | None, forget: Callable[[_Interest], None]) -> None:
+    def __init__(
+        self,
+        directory: _Directory,
+        notify: Notify,
+        bases: Collection[str] | None,
+        forget: Callable[[_Interest], None],
+    ) -> None:
         self.notify = notify
         self.bases = bases
+        self._directory = directory
         self._forget = forget
+
+    @property
+    def sees_all(self) -> bool:
+        return self._directory.is_local and self._directory.wd is not None
 
     def close(self) -> None:
         self._forget(self)
@@ -109,6 +125,7 @@ class _Directory:
         self.path = path
         self.wd: int | None = None
         self.identity: tuple[int, int] | None = None
+        self.is_local = False
         self.interests: dict[_Interest, None] = {}  # in the order they came
         self._in_all: dict[_Interest, None] = {}
         self._by_base: dict[str, dict[_Interest, None]] = {}
@@ -161,7 +178,7 @@ class InotifyWakeup:
         if known is None:
             known = self._directories[directory] = _Directory(directory)
             self._add(known)
-        interest = _Interest(notify, bases, lambda interest: self._forget(directory, interest))
+        interest = _Interest(known, notify, bases, lambda interest: self._forget(directory, interest))
         known.add(interest)
         return interest
 
@@ -210,6 +227,7 @@ class InotifyWakeup:
             self._report(directory.path, ctypes.get_errno())
             return
         directory.wd, directory.identity = wd, _identity(directory.path)
+        directory.is_local = directory.identity is not None and is_local(directory.identity[0])
         self._by_wd.setdefault(wd, []).append(directory)
 
     def _drop(self, directory: _Directory) -> None:

@@ -21,6 +21,7 @@ class Watching:
         self._notify = notify
         self._watches: dict[str, Watch] = {}
         self._bases: frozenset[str] = frozenset()
+        follower.watched = self._sees_all
 
     def update(self) -> None:
         """Watch what has to be watched now."""
@@ -33,6 +34,9 @@ class Watching:
         self._unwatch(self._watches.keys() - directories)
         for new in directories - self._watches.keys():
             self._watches[new] = self._wakeup.watch(new, self._notify, bases)
+
+    def _sees_all(self) -> bool:
+        return bool(self._watches) and all(watch.sees_all for watch in self._watches.values())
 
     def close(self) -> None:
         """Watch nothing more."""
