@@ -74,6 +74,7 @@ class StreamFile:
         self._data = DataFile(shelf.root, place, shelf.descriptors)
         self._digests = Digests(self._data.read)
         self._arrivals = ArrivalLog(shelf.root, place)
+        self._recorded: tuple[object, StreamRecord] | None = None
         self._watch()
 
     @property
@@ -112,8 +113,13 @@ class StreamFile:
         return self._arrivals.latest
 
     def record(self) -> StreamRecord:
-        """What is known now, the state included."""
-        return StreamRecord.of(self._known, self._place, self.durable, self._data.modified, believed=not self._closed)
+        """What is known now, the state included; the same object until that changes."""
+        # A board asks for each of a thousand quiet streams each second: that was most of what they cost.
+        now = (self._known, self.durable, self._data.modified, self._closed)
+        if self._recorded is None or self._recorded[0] != now:
+            known, size, modified, closed = now
+            self._recorded = now, StreamRecord.of(known, self._place, size, modified, believed=not closed)
+        return self._recorded[1]
 
     def resume_point(self) -> SegmentState | None:
         """Where a sender continues: at `durable`, in this segment; None if there is none yet."""
