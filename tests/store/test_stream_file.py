@@ -25,6 +25,23 @@ def test_the_stored_file_is_exactly_the_bytes(tmp_path):
         assert stream.durable == 13
 
 
+def test_the_record_is_made_anew_only_when_something_changed(tmp_path):
+    """A receiver looks at the records of thousands of quiet streams each second."""
+    with Store(tmp_path) as store:
+        stream = opened(store)
+        empty = stream.record()
+        assert stream.record() is empty
+
+        stream.append(0, b"abc")
+        grown = stream.record()
+        assert (empty.size, grown.size) == (0, 3)
+        assert stream.record() is grown
+
+        stream.start_segment(3, "8:2", 0, "rotated")
+        assert len(stream.record().segments) == 2
+    assert stream.record().state == "unknown"
+
+
 def test_an_empty_append_changes_nothing(tmp_path):
     with Store(tmp_path) as store:
         stream = opened(store)
