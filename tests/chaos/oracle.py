@@ -23,6 +23,9 @@ _KEY = 4096
 _LATENCY = 1.0
 """Seconds after which a sender that runs has seen a write (its poll interval, and a loaded machine)."""
 
+_TICK = 0.02
+"""Seconds: two writes that are not further apart may have one mtime."""
+
 
 @dataclass(frozen=True, slots=True)
 class Mark:
@@ -273,7 +276,7 @@ class _Trial:
         if len(gone) == len(parts) and self._lost_its_chance(parts[0], at):
             return parts[0].how
         if cut.known is None and end <= self._held_from(at):
-            return self._unfindable(start, at)
+            return self._unfindable(start, [part for part in parts if part not in gone], at)
         return ""
 
     def _never_known(self, generation: Generation, at: float) -> bool:
@@ -284,15 +287,17 @@ class _Trial:
             for a in self._absences.known
         )
 
-    def _unfindable(self, start: int, at: float) -> str:
-        """Why no sender that came back could tell which of the rotated files follow byte *start*; "" if it could.
+    def _unfindable(self, start: int, standing: list[Generation], at: float) -> str:
+        """Why no sender that came back could tell that the files *standing* follow byte *start*; "" if it could.
 
-        It goes on where the copy's last byte is found in a file. Where that file is destroyed, nothing proves that
-        the siblings which are left are younger than the copy.
+        It goes on where the copy's last byte is found in a file. Where that file is destroyed, only the file system's
+        clock proves that the siblings which are left are younger than the copy.
         """
         last = next((g for g in self._generations if g.start < start <= g.end), None)
-        lost = last is not None and last.destroyed is not None and last.destroyed <= at + _LATENCY
-        return "passed over: the file before was destroyed" if lost and self._away(last.born, at) else ""
+        if last is None or last.destroyed is None or last.destroyed > at + _LATENCY or not self._away(last.born, at):
+            return ""
+        same = all(part.written <= last.written + _TICK for part in standing)
+        return "passed over: written in the same tick as the file before, which was destroyed" if same else ""
 
     def _held_from(self, at: float) -> int:
         """Where the first file begins that the path named since the sender came back last before *at*."""

@@ -132,13 +132,23 @@ class Log:
 
     def shift(self) -> None:
         """Make room for a new .1"""
-        numbered = re.compile(re.escape(self.path.name) + r"\.(\d+)(\.gz)?")
-        found = [match for name in os.listdir(self.path.parent) if (match := numbered.fullmatch(name))]
-        for match in sorted(found, key=lambda match: -int(match[1])):
-            self.path.with_name(match[0]).rename(self.numbered(int(match[1]) + 1).as_posix() + (match[2] or ""))
+        for path in self.rotated():
+            number, suffix = re.fullmatch(r"(\d+)(.*)", path.name[len(self.path.name) + 1 :]).groups()
+            path.rename(self.numbered(int(number) + 1).as_posix() + suffix)
 
     def packed(self, number: int) -> Path:
         return self.path.with_name(f"{self.path.name}.{number}.gz")
+
+    def rotated(self) -> list[Path]:
+        """The rotated files, the oldest first."""
+        numbered = re.compile(re.escape(self.path.name) + r"\.(\d+)(\.gz)?")
+        found = [match for name in os.listdir(self.path.parent) if (match := numbered.fullmatch(name))]
+        return [self.path.with_name(match[0]) for match in sorted(found, key=lambda match: -int(match[1]))]
+
+    def texts(self) -> list[bytes]:
+        """What stands in the rotated files and in the log, the oldest first."""
+        files = [*self.rotated(), *([self.path] if self.path.exists() else [])]
+        return [gzip.decompress(raw) if (raw := f.read_bytes())[:2] == b"\x1f\x8b" else raw for f in files]
 
     def rotate(self, *, create: bool = True) -> Path:
         """By rename; the rotated file is .1"""

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from logstreamer.tail import SegmentStart
-from tail.tailing import Log, Reading
+from tail.tailing import GRACE, Log, Reading
 
 LINE = len(b"line 0000000\n")
 
@@ -277,3 +277,82 @@ def test_every_target_of_a_swapped_symlink_is_read_in_order_until_the_stop(actio
 
         assert reading.data == b"".join(texts)
         assert reading.lost == []
+
+
+DESTRUCTIVE: dict[str, Callable[[Log], object]] = {
+    **ACTIONS,
+    "truncate": lambda log: log.truncate(),
+    "delete": lambda log: log.path.unlink(),
+    "drop": lambda log: [path.unlink() for path in log.rotated()[:1]],
+}
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
+@given(
+    st.lists(
+        st.one_of(
+            st.tuples(st.just("append"), st.integers(1, 30)),
+            st.tuples(st.sampled_from(sorted(DESTRUCTIVE)), st.just(0)),
+            st.tuples(st.just("create"), st.just(0)),
+            st.tuples(st.just("look"), st.integers(1, 6)),
+            st.tuples(st.just("kill"), st.integers(0, 3)),
+        ),
+        min_size=20,
+        max_size=40,
+    )
+)
+def test_across_kills_what_stands_in_a_file_is_read_once_though_others_were_destroyed(actions: list[tuple[str, int]]):
+    """What was destroyed may be missing, with a gap at its place if a part of its file was stored."""
+    with tempfile.TemporaryDirectory() as directory:
+        log = Log(Path(directory) / "app.log")
+        written = log.append(5)
+        seen, unseen = 0, set[int]()  # destroyed before anybody looked
+        files = {0}  # the first line of each
+        items: list[SegmentStart | bytes] = []
+        reading = Reading(log.path, limit=7 * LINE)
+        reading.items = items
+        reading.read(1)
+        for action, number in actions:
+            if action == "append":
+                written += log.append(number)
+            elif action == "create" and not log.path.exists():
+                log.create()
+            elif action == "look":
+                reading.poll(2 * GRACE)
+                reading.read(number)
+                seen = len(written) // LINE
+            elif action in DESTRUCTIVE and log.path.exists():
+                DESTRUCTIVE[action](log)
+                files.add(len(written) // LINE)
+                unseen |= set(range(seen, len(written) // LINE)) if action in ("truncate", "delete") else set()
+            elif action == "kill" and items:
+                reading.close()
+                del items[max(1, len(items) - number) :]  # it was on its way
+                reading = Reading(log.path, limit=7 * LINE, resume=reading.resume_point())
+                reading.items = items
+                seen = len(written) // LINE
+        written += log.append(1)
+        reading.settle()
+        reading.close()
+
+        got = numbers_of(reading.data)
+        assert got == sorted(set(got))
+        assert set(numbers_of(b"".join(log.texts()))) <= set(got)
+        missing = set(range(len(written) // LINE)) - set(got)
+        torn = {number for number in missing - files - unseen if number - 1 in got}
+        assert torn <= gaps_before(items)
+
+
+def numbers_of(text: bytes) -> list[int]:
+    return [int(line.split()[1]) for line in text.splitlines()]
+
+
+def gaps_before(items: list[SegmentStart | bytes]) -> set[int]:
+    """The first line that is missing at each gap."""
+    found, following = set(), 0
+    for item in items:
+        if isinstance(item, bytes):
+            following = numbers_of(item)[-1] + 1
+        elif item.lost != 0 or item.reason == "truncated":
+            found.add(following)
+    return found

@@ -6,10 +6,14 @@ import bz2
 import lzma
 import os
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
-from logstreamer.tail import Fingerprint, ResumePoint, SegmentStart
+from logstreamer.tail import Fingerprint, ResumePoint, SegmentStart, resume
+from logstreamer.tail.identity import FileId
+from logstreamer.tail.locate import Find, open_sibling
+from logstreamer.tail.siblings import Sibling
 from tail.tailing import GRACE, Log, Reading
 
 Follow = Callable[..., Reading]
@@ -98,8 +102,8 @@ def test_t20_a_compressed_file_that_holds_something_else_is_a_gap(log: Log, foll
     after = follow(resume=point)
     after.settle()
 
-    assert after.data == new
-    assert (after.reasons, after.lost) == (["gap"], [None])
+    assert after.data == other + new
+    assert (after.reasons, after.lost) == (["gap", "rotated"], [None])
 
 
 def test_t20_an_unfinished_compressed_file_is_not_taken_for_the_whole(log: Log, follow: Follow):
@@ -150,7 +154,33 @@ def test_resumes_in_the_copy_of_a_truncated_file(log: Log, follow: Follow):
     assert held + after.data == text
 
 
-def test_nothing_goes_on_is_a_gap_of_unknown_size_and_the_current_file(log: Log, follow: Follow):
+@pytest.mark.parametrize("compressed", [False, True])
+def test_after_a_destroyed_file_comes_a_gap_and_what_was_rotated_since(log: Log, follow: Follow, compressed: bool):
+    """Older files are not read, nor read again: what was written after the mark is."""
+    log.append(10)
+    log.rotate()
+    log.append(10)
+    _, point = read_partly(log, follow)
+    log.path.unlink()
+    log.tick(log.path.parent)
+    kept = b""
+    for _ in range(2):
+        kept += log.append(7)
+        log.rotate()
+        if compressed:
+            log.compress(1)
+    kept += log.append(7)
+
+    after = follow(resume=point)
+    after.settle()
+
+    assert after.data == kept
+    assert (after.reasons, after.lost) == (["gap", "rotated", "rotated"], [None])
+    assert point.source.partition(":")[0] in after.segments[0].detail
+
+
+def test_the_mark_of_an_older_sender_tells_no_time(log: Log, follow: Follow):
+    """What was rotated since may be older than what the receiver holds."""
     log.append(10)
     _, point = read_partly(log, follow)
     log.path.unlink()
@@ -158,12 +188,193 @@ def test_nothing_goes_on_is_a_gap_of_unknown_size_and_the_current_file(log: Log,
     log.rotate()
     new = log.append(7)
 
-    after = follow(resume=point)
+    after = follow(resume=replace(point, source=point.source.partition("@")[0]))
     after.settle()
 
     assert after.data == new
     assert (after.reasons, after.lost) == (["gap"], [None])
-    assert point.source.partition(":")[0] in after.segments[0].detail
+
+
+def read_to_an_empty_file(log: Log, follow: Follow) -> ResumePoint:
+    """Killed behind the mark of a gap, when the file was still empty."""
+    log.append(3)
+    reading = follow(limit=13)
+    reading.read(2)
+    log.truncate()
+    reading.step()
+    reading.close()
+    assert isinstance(reading.items[-1], SegmentStart)
+    return reading.resume_point()
+
+
+@pytest.mark.parametrize("how", ["nothing", "rotate", "rotate twice"])
+def test_a_file_that_was_empty_and_still_is_has_lost_nothing(log: Log, follow: Follow, how: str):
+    point = read_to_an_empty_file(log, follow)
+    text = b""
+    if how != "nothing":
+        log.rotate()
+        text += log.append(5)
+    if how == "rotate twice":
+        log.rotate()
+        text += log.append(5)
+
+    after = follow(resume=point)
+    after.settle()
+    text += log.append(2)
+    after.settle()
+
+    assert after.data == text
+    assert after.lost == []
+
+
+@pytest.mark.parametrize("how", ["rotate", "copytruncate", "rotate and compress", "copytruncate and compress"])
+@pytest.mark.parametrize("times", [1, 3])
+def test_what_was_written_after_a_mark_for_an_empty_file_is_read(log: Log, follow: Follow, how: str, times: int):
+    """Nobody can tell whether something was emptied besides, but what stands in rotated files was not."""
+    log.append(3)
+    log.rotate()
+    point = read_to_an_empty_file(log, follow)
+    text = b""
+    for _ in range(times):
+        text += log.append(5)
+        log.copytruncate() if how.startswith("copytruncate") else log.rotate()
+        if how.endswith("compress"):
+            log.compress(1)
+    text += log.append(5)
+
+    after = follow(resume=point)
+    after.settle()
+
+    assert after.data == text
+    assert (after.reasons, after.lost) == (["gap", *["rotated"] * times], [None])
+
+
+def test_an_inode_that_was_reused_does_not_pass_over_the_files_before_it(log: Log, follow: Follow):
+    """By its name it is the file of the mark, and the sender saw it come."""
+    point = read_to_an_empty_file(log, follow)
+    text = log.append(5)
+    log.rotate()
+    text += log.append(5)
+    after = follow()
+    log.rotate()
+    text += log.append(5)
+    after.poll()
+    newest = str(FileId(log.path.stat().st_dev, log.path.stat().st_ino))
+
+    point = replace(point, source=newest + point.source[point.source.index(":") :])
+    resumed = follow(resume=point, follower=after.follower)
+    resumed.settle()
+
+    assert resumed.data == text
+
+
+@pytest.mark.parametrize("restarts", [1, 2])
+def test_a_late_writer_to_the_file_before_does_not_double_it(log: Log, follow: Follow, restarts: int):
+    """It was written to after the mark, and is not what came after the mark."""
+    before = log.append(3)
+    reading = follow()
+    assert reading.read() == before
+    old = log.rotate()
+    log.append(10)
+    reading.poll()
+    reading.poll(2 * GRACE)
+    reading.read(1)
+    point = reading.resume_point()
+    reading.close()
+    log.path.unlink()
+    log.create()
+    for _ in range(restarts - 1):
+        after = follow(resume=point)
+        after.settle()
+        assert after.lost == [None]
+        point = after.resume_point()
+        after.close()
+        log.path.unlink()
+        log.create()
+    log.append(1, to=old)  # the late one
+    new = log.append(2)
+
+    after = follow(resume=point)
+    after.settle()
+
+    assert after.data == new
+
+
+def test_a_late_writer_two_files_back_is_known_by_its_name(log: Log, follow: Follow):
+    log.append(3)
+    log.rotate()
+    log.append(3)
+    reading = follow(limit=13)
+    log.rotate()
+    log.append(10)
+    reading.settle()
+    point = reading.resume_point()
+    reading.close()
+    log.path.unlink()
+    log.append(1, to=log.numbered(2))
+    new = log.append(2)
+
+    after = follow(resume=point)
+    after.settle()
+
+    assert after.data == new
+    assert after.lost == [None]
+
+
+def test_a_late_writer_to_a_file_that_another_target_still_reads(log: Log, follow: Follow):
+    before = log.append(3)
+    reading = follow(limit=13)
+    reading.read(2)
+    slow, held = reading.resume_point(), reading.data
+    old = log.rotate()
+    log.append(10)
+    reading.settle()
+    quick = reading.resume_point()
+    reading.close()
+    log.path.unlink()
+    late = log.append(1, to=old)
+    new = log.append(2)
+
+    after = follow(resume=slow)
+    other = follow(resume=quick, follower=after.follower)
+    after.settle()
+    other.settle()
+
+    assert held + after.data == before + late + new
+    assert other.data == new
+
+
+def test_written_and_emptied_is_not_the_same_as_empty(log: Log, follow: Follow):
+    point = read_to_an_empty_file(log, follow)
+    log.append(5)
+    log.truncate()
+
+    after = follow(resume=point)
+    after.settle()
+
+    assert (after.reasons, after.lost) == (["gap"], [None])
+
+
+def test_what_is_stored_of_a_file_that_cannot_be_read_any_more_is_not_lost(log: Log, follow: Follow, monkeypatch):
+    """How much of it is missing nobody knows; it is not all of it."""
+    log.append(10)
+    _, point = read_partly(log, follow)
+    log.append(1)
+    log.rotate()
+    log.append(4)
+    log.rotate()
+    new = log.append(1)
+
+    def open_others(sibling: Sibling) -> Find:
+        is_it = sibling.path == str(log.numbered(2))
+        return Find(sibling, None, why="permission denied") if is_it else open_sibling(sibling)
+
+    monkeypatch.setattr(resume, "open_sibling", open_others)
+    after = follow(resume=point)
+    after.settle()
+
+    assert after.data == log.numbered(1).read_bytes() + new
+    assert (after.reasons, after.lost) == (["gap", "rotated"], [None])
 
 
 def test_a_gap_comes_out_even_when_no_byte_follows(log: Log, follow: Follow):
@@ -221,7 +432,15 @@ def test_a_mark_that_shows_no_text_leaves_a_doubt(log: Log, follow: Follow, same
 
 
 @pytest.mark.parametrize(
-    "source", ["1-1:9999.0.0." + "0" * 24, "1-1:3.1.2." + "0" * 24, "1-1:3.3.65." + "0" * 24, "", ":"]
+    "source",
+    [
+        "1-1:9999.0.0." + "0" * 24,
+        "1-1:3.1.2." + "0" * 24,
+        "1-1:3.3.65." + "0" * 24,
+        "1-1:0.0.0." + "0" * 24 + "@9" * 2,
+        "",
+        ":",
+    ],
 )
 def test_a_mark_that_makes_no_sense_is_one_that_is_not_found(log: Log, follow: Follow, source: str):
     """It comes back from the receiver, who may say anything."""

@@ -6,6 +6,7 @@ import logging
 from dataclasses import replace
 from typing import Protocol
 
+from logstreamer.tail.identity import Before
 from logstreamer.tail.source import Source
 from logstreamer.tail.types import ANCHOR_SIZE, ResumePoint, SegmentStart
 
@@ -43,6 +44,7 @@ class Cursor:
         self.resume = resume
         self.source: Source | None = None
         self.position = 0
+        self._before: Before | None = None
         self._due: SegmentStart | None = None
         self._urgent = False
         self._begun = False
@@ -50,9 +52,12 @@ class Cursor:
         self._extent = (0, 0)  # no hole to pass between these two
         self._closed = False
 
-    def enter(self, source: Source, position: int, opening: SegmentStart | None) -> None:
-        """Go to *position* of *source*; *opening* is announced first, None where a segment goes on."""
-        self.source, self.position = source, position
+    def enter(self, source: Source, position: int, opening: SegmentStart | None, before: Before | None = None) -> None:
+        """Go to *position* of *source*, which came after *before*.
+
+        *opening* is announced first; None where a segment goes on.
+        """
+        self.source, self.position, self._before = source, position, before
         self._announce(opening)
         if opening is None:
             self._begun = True
@@ -186,7 +191,8 @@ class Cursor:
         lost = max(0, source.written - self.position)
         following = source.next
         if following is not None:
-            self.enter(following, following.start, _with_loss(following.opening, lost, source.fate))
+            opening = _with_loss(following.opening, lost, source.fate)
+            self.enter(following, following.start, opening, source.as_before())
             self._chain.passed()
             return True
         if lost:
@@ -207,7 +213,7 @@ class Cursor:
         if due is None or self.source is None:
             return None
         logger.info("segment %s from byte %d: %s %s", due.source, due.source_offset, due.reason, due.detail)
-        return replace(due, source=str(self.source.make_token()))
+        return replace(due, source=str(self.source.make_token(self._before)))
 
 
 def _with_loss(opening: SegmentStart, lost: int, fate: str) -> SegmentStart:

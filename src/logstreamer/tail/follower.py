@@ -10,7 +10,7 @@ from dataclasses import replace
 from logstreamer.tail.chain import HoldBudget, SourceChain
 from logstreamer.tail.content import Content, Look, NotAFile, check_regular, look_of, open_content
 from logstreamer.tail.cursor import Cursor
-from logstreamer.tail.identity import FileId, Token
+from logstreamer.tail.identity import FileId
 from logstreamer.tail.locate import Find, Past, close_all, find_copy
 from logstreamer.tail.resume import Resumed, find_resumed
 from logstreamer.tail.siblings import Sibling
@@ -373,42 +373,29 @@ class Follower:
 
     def _place_resumed(self, cursor: Cursor, now: float) -> bool:
         assert cursor.resume is not None
-        resumed = find_resumed(cursor.resume, self._held(), self._past, now)
-        first, prior = self._chain.first, resumed.prior if resumed is not None else []
+        first = self._chain.first
+        resumed = find_resumed(cursor.resume, self._held(), first, self._past, now)
         try:
             # If not, what was found may be a copy of it, which the next look sorts in.
             settled = self._newest_holds_on()
         except OSError:
             settled = False
         if not settled:
-            for source in prior:
+            for source in resumed.prior if resumed is not None else []:
                 source.close()
             self.wake()
             return False
-        if resumed is not None:
-            if prior:
-                self._chain.prepend(prior, resumed.link or first)
-            self._enter_resumed(cursor, resumed)
-            return True
-        if first is None:
+        if resumed is None:
             return False
-        detail = f"nothing goes on at byte {cursor.resume.position} of source {Token.read(cursor.resume.source).name}"
-        opening = replace(first.opening, reason="gap", lost=None, detail=detail)
-        cursor.enter(first, first.start, opening)
+        if resumed.prior:
+            self._chain.prepend(resumed.prior, resumed.link or first)
+        _enter_resumed(cursor, resumed)
         return True
 
     def _newest_holds_on(self) -> bool:
         """Whether the file at the path was not truncated since the last look."""
         newest = self._chain.newest
         return newest is None or newest.content is None or newest.end is not None or newest.holds_on()
-
-    def _enter_resumed(self, cursor: Cursor, resumed: Resumed) -> None:
-        assert cursor.resume is not None
-        position, opening = cursor.resume.position, None
-        if not resumed.certain:
-            detail = "the file was empty when this began, and may have been written and emptied since"
-            opening = replace(resumed.source.opening, source_offset=position, reason="gap", lost=None, detail=detail)
-        cursor.enter(resumed.source, position, opening)
 
     def _collect(self) -> None:
         for source in self._chain.take_unneeded():
@@ -441,6 +428,13 @@ def _opened(path: str, now: float) -> Source:
     except BaseException:
         content.close()
         raise
+
+
+def _enter_resumed(cursor: Cursor, resumed: Resumed) -> None:
+    source, opening = resumed.source, None
+    if resumed.doubt:
+        opening = replace(source.opening, source_offset=resumed.position, reason="gap", lost=None, detail=resumed.doubt)
+    cursor.enter(source, resumed.position, opening, resumed.before)
 
 
 def _around(finds: list[Find], at_path: FileId | None) -> tuple[list[Find], list[Find]]:

@@ -15,7 +15,8 @@ ReadAt = Callable[[int, int], bytes]
 
 _MOST_MARKS = 32
 _DIGEST = 24
-_TOKEN = re.compile(rf"([0-9a-f]+-[0-9a-f]+):(\d{{1,4}})\.(\d{{1,19}})\.(\d{{1,2}})\.([0-9a-f]{{{_DIGEST}}})")
+_PROOF = rf"(\d{{1,4}})\.(\d{{1,19}})\.(\d{{1,2}})\.([0-9a-f]{{{_DIGEST}}})"
+_TOKEN = re.compile(rf"([0-9a-f]+-[0-9a-f]+):{_PROOF}(?:@(\d{{1,20}})(?:<{_PROOF})?)?")
 
 
 class FileId(NamedTuple):
@@ -77,54 +78,97 @@ class Trail:
         return _stands(read, *inside[-1]) if inside else size <= len(head)
 
 
-class Token(NamedTuple):
-    """What a segment mark says of its file, so that it is found again though not one byte arrived behind the mark.
+class Proof(NamedTuple):
+    """Shows a text again: SHA-256, cut short, of its first *head* bytes and of *anchor* bytes before *position*.
 
-    Its text, `NAME:HEAD.POSITION.ANCHOR.DIGEST`, is `SegmentStart.source`: SHA-256, cut short, of the first HEAD bytes
-    and of ANCHOR bytes before POSITION, as far as they had been seen. Where nothing had been, DIGEST is random, and
-    only the process that made it can know the file again.
-
-    Args:
-        name: device and inode; "" for a text that is no token.
+    Where none had been seen, head is 0 and the digest random: only the process that made it can know the file again.
     """
 
-    name: str
     head: int
     position: int
     anchor: int
     digest: str
 
     @classmethod
-    def of(cls, name: str, trail: Trail) -> Token:
-        """For the file *name* of which *trail* is remembered."""
+    def of(cls, trail: Trail) -> Proof:
+        """Of the text of which *trail* is remembered."""
         if not trail.head:
-            return cls(name, 0, 0, 0, os.urandom(_DIGEST // 2).hex())
+            return cls(0, 0, 0, os.urandom(_DIGEST // 2).hex())
         position, anchor = trail.marks[-1] if trail.marks else (len(trail.head), b"")
-        return cls(name, len(trail.head), position, len(anchor), _digest_of(trail.head, anchor))
+        return cls(len(trail.head), position, len(anchor), _digest_of(trail.head, anchor))
+
+    @classmethod
+    def read(cls, head: str, position: str, anchor: str, digest: str) -> Proof:
+        """Put together what was read; one that makes no sense shows nothing."""
+        proof = cls(int(head), int(position), int(anchor), digest)
+        sound = proof.head <= HEAD_SIZE and proof.anchor <= min(proof.position, ANCHOR_SIZE)
+        return proof if sound else cls(0, 0, 0, "")
+
+    def __str__(self) -> str:
+        return f"{self.head}.{self.position}.{self.anchor}.{self.digest}"
+
+    def fits(self, read: ReadAt, size: int) -> bool:
+        """Whether a text of *size* bytes is this one, grown or not; False for a proof that shows none."""
+        if self.head == 0 or size < max(self.head, self.position):
+            return False
+        return _digest_of(read(0, self.head), read(self.position - self.anchor, self.anchor)) == self.digest
+
+
+class Before(NamedTuple):
+    """The file that the path named before another one.
+
+    Args:
+        mtime_ns: as it was seen last.
+        proof: of its text; None when that is not known.
+    """
+
+    mtime_ns: int
+    proof: Proof | None
+
+
+class Token(NamedTuple):
+    """What a segment mark says of its file, so that a sender that was restarted finds its place again.
+
+    Its text, `NAME:PROOF@SINCE<PROOF`, is `SegmentStart.source`; `PROOF` is `HEAD.POSITION.ANCHOR.DIGEST`. By the first
+    one the file is found though not one byte arrived behind the mark. By SINCE what came after it is found where the
+    file itself is not.
+
+    Args:
+        name: device and inode; the whole text where that is no token.
+        proof: of the file's text, as far as it had been seen.
+        since: mtime in ns: of the file, or of the one before it where that is later. What was written later follows
+            the mark. None in marks of older senders.
+        before: the text before, which does not follow even if it was written later; None: not known.
+    """
+
+    name: str
+    proof: Proof
+    since: int | None = None
+    before: Proof | None = None
 
     @classmethod
     def read(cls, text: str) -> Token:
         """Take the text of a mark apart; one that is none, as of an older sender, is a name that shows nothing."""
         match = _TOKEN.fullmatch(text)
         if match is None:
-            return cls(text, 0, 0, 0, "")
-        token = cls(match[1], int(match[2]), int(match[3]), int(match[4]), match[5])
-        sound = token.head <= HEAD_SIZE and token.anchor <= min(token.position, ANCHOR_SIZE)
-        return token if sound else cls(token.name, 0, 0, 0, "")
+            return cls(text, Proof(0, 0, 0, ""))
+        name, *proof = match.groups()[:5]
+        since, *before = match.groups()[5:]
+        return cls(
+            name,
+            Proof.read(*proof),
+            int(since) if since else None,
+            Proof.read(*before) if before[0] else None,
+        )
 
     def __str__(self) -> str:
-        return f"{self.name}:{self.head}.{self.position}.{self.anchor}.{self.digest}"
+        since = "" if self.since is None else f"@{self.since}"
+        return f"{self.name}:{self.proof}{since}" + (f"<{self.before}" if self.before else "")
 
     @property
     def shows_text(self) -> bool:
         """Whether the file can be known again by its content."""
-        return self.head > 0
-
-    def fits(self, read: ReadAt, size: int) -> bool:
-        """Whether a text of *size* bytes is the one of the mark, grown or not; it has to show text."""
-        if size < max(self.head, self.position):
-            return False
-        return _digest_of(read(0, self.head), read(self.position - self.anchor, self.anchor)) == self.digest
+        return self.proof.head > 0
 
 
 def _digest_of(head: bytes, anchor: bytes) -> str:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, replace
+from collections.abc import Iterable
+from dataclasses import dataclass
+from itertools import takewhile
 
-from logstreamer.tail.identity import ReadAt, Token, continues
+from logstreamer.tail.content import Content
+from logstreamer.tail.identity import Before, FileId, Token, continues
 from logstreamer.tail.locate import Find, Past, close_all, open_sibling
-from logstreamer.tail.siblings import Sibling
+from logstreamer.tail.siblings import Sibling, is_elder
 from logstreamer.tail.source import Source, lost_source, opening_of
 from logstreamer.tail.types import ResumePoint
 
@@ -18,49 +21,92 @@ class Resumed:
 
     Args:
         source: in this source.
+        position: from this byte of it on.
         prior: *source* and what was rotated after it, when they were not held open yet; else empty.
         link: the held source that follows the last of *prior*; None: the first one held.
-        certain: shown by text; else only its name says that it is the file, and it may have been emptied meanwhile.
+        doubt: why something may be missing before it; "": nothing is.
+        before: the file before *source*, where a segment begins.
     """
 
     source: Source
+    position: int
     prior: list[Source]
     link: Source | None = None
-    certain: bool = True
+    doubt: str = ""
+    before: Before | None = None
 
 
-def find_resumed(resume: ResumePoint, held: list[Source], past: Past, now: float) -> Resumed | None:
-    """Find the file that goes on where *resume* ends: of the right name if possible, held rather than rotated.
+_WAS_EMPTY = "the file was empty when this began, and may have been written and emptied since"
 
-    Content is the proof, the name a hint: inodes are reused and copies have others. Older rotated files than the one
-    found are not read, and none at all when none is found: nothing proves that they are newer than what the receiver
-    holds. Raises OSError when a file cannot be looked at for now.
+
+def find_resumed(
+    resume: ResumePoint, held: list[Source], first: Source | None, past: Past, now: float
+) -> Resumed | None:
+    """Find what goes on where *resume* ends: its file, of the right name if possible, held rather than rotated.
+
+    Content is the proof, the name a hint: inodes are reused and copies have others. Where the file is not found, the
+    stream goes on with what was written after its mark, else with *first*, the first one followed; what is older is
+    not read. None: there is nothing yet. Raises OSError when a file cannot be looked at for now.
     """
     listing = past.list_all()
-    ids = {source.content.id for source in held if source.content is not None}
-    strange = [sibling for sibling in reversed(listing) if sibling.id not in ids]
     token = Token.read(resume.source)
-    certain = resume.head.length > 0 or token.shows_text
+    resumed = _find_place(resume, token, held, listing, past, now)
+    if resumed is not None:
+        return resumed
+    doubt = f"nothing goes on at byte {resume.position} of source {token.name}"
+    if token.since is not None and not _shows_text(resume, token):
+        doubt = _WAS_EMPTY
+    link, prior = _find_newer(token, held, listing, past, now)
+    source = prior[0] if prior else link or first
+    if source is None:
+        return None
+    try:
+        before = _last_passed(listing, [*prior, *held], now)
+    except BaseException:
+        _close(prior)
+        raise
+    return Resumed(source, source.start, prior, link, doubt, before)
+
+
+def _shows_text(resume: ResumePoint, token: Token) -> bool:
+    return resume.head.length > 0 or token.shows_text
+
+
+# --- its file
+
+
+def _find_place(
+    resume: ResumePoint, token: Token, held: list[Source], listing: list[Sibling], past: Past, now: float
+) -> Resumed | None:
+    ids = _ids(held)
+    strange = [sibling for sibling in reversed(listing) if sibling.id not in ids]
+    # Without a time, in the mark of an older sender, only the name says that this is the file that was empty.
+    doubt = "" if _shows_text(resume, token) or token.since is not None else _WAS_EMPTY
     for named in (True, False):
         for source in held:
             if (source.opening.source == token.name) is named and _goes_on_in(resume, token, source):
-                return Resumed(source, [], certain=certain or source.made(token))
+                return Resumed(source, resume.position, [], doubt="" if source.made(token) else doubt)
         found = _find(resume, token, [s for s in strange if (str(s.id) == token.name) is named])
         if found is not None:
-            return replace(_build(found, listing, held, past, now), certain=certain)
+            return _build(found, resume.position, doubt, listing, held, past, now)
     return None
 
 
 def _goes_on_in(resume: ResumePoint, token: Token, source: Source) -> bool:
     assert source.content is not None
-    return _goes_on(resume, token, source.opening.source, source.content.read, source.readable)
+    if source.made(token) and resume.head.length == 0:
+        return True
+    return _goes_on(resume, token, source.opening.source, source.content, source.readable)
 
 
-def _goes_on(resume: ResumePoint, token: Token, name: str, read: ReadAt, size: int) -> bool:
+def _goes_on(resume: ResumePoint, token: Token, name: str, content: Content, size: int) -> bool:
     if resume.head.length > 0:
-        return continues(resume, read, size)
+        return continues(resume, content.read, size)
     # The receiver holds none of this segment's bytes: the mark has to show which file it was.
-    return size >= resume.position and (token.fits(read, size) if token.shows_text else name == token.name)
+    if token.shows_text:
+        return size >= resume.position and token.proof.fits(content.read, size)
+    untouched = token.since is None or (size == 0 and content.look().mtime_ns == token.since)
+    return name == token.name and size >= resume.position and untouched
 
 
 def _find(resume: ResumePoint, token: Token, siblings: list[Sibling]) -> Find | None:
@@ -71,7 +117,7 @@ def _find(resume: ResumePoint, token: Token, siblings: list[Sibling]) -> Find | 
         if find.content is None:
             continue
         try:
-            if _goes_on(resume, token, str(sibling.id), find.content.read, find.content.look().size):
+            if _goes_on(resume, token, str(sibling.id), find.content, find.content.look().size):
                 return find
         except BaseException:
             find.content.close()
@@ -80,22 +126,126 @@ def _find(resume: ResumePoint, token: Token, siblings: list[Sibling]) -> Find | 
     return None
 
 
-def _build(found: Find, listing: list[Sibling], held: list[Source], past: Past, now: float) -> Resumed:
+def _build(
+    found: Find, position: int, doubt: str, listing: list[Sibling], held: list[Source], past: Past, now: float
+) -> Resumed:
     """The found file and those rotated after it, up to the first that is held already."""
-    known = {source.content.id for source in held if source.content is not None}
-    finds = [found]
     try:
-        for sibling in listing[listing.index(found.sibling) + 1 :]:
-            if sibling.id in known:
-                break
-            finds.append(open_sibling(sibling))
+        finds = [found, *_open_all(_until_held(listing[listing.index(found.sibling) + 1 :], held))]
     except BaseException:
-        close_all(finds)
+        close_all([found])
         raise
     nodes = [_prior(find, held, past, now) for find in finds[1:]]
     first = _node(found, now)
     # What is held follows without a hole from its first on, which may be there no more, or only compressed.
-    return Resumed(first, [first, *(node for node in nodes if node is not None)], held[0] if held else None)
+    link = held[0] if held else None
+    return Resumed(first, position, [first, *(node for node in nodes if node is not None)], link, doubt)
+
+
+# --- what came after it
+
+
+def _find_newer(
+    token: Token, held: list[Source], listing: list[Sibling], past: Past, now: float
+) -> tuple[Source | None, list[Source]]:
+    """The first held file that was written after the mark, and what was rotated before that and after the mark."""
+    if token.since is None:
+        return None, []
+    passed = [_is_passed(token, source.content, source.readable) for source in held]
+    unread = held[_behind_last(passed) :]
+    link = next((s for s in unread if _follows(token, s.opening.source, s.look.mtime_ns)), None)
+    if held and link is not held[0]:
+        return link, []  # what is held follows without a hole from its first on
+    return link, _find_rotated(token, held, listing, past, now)
+
+
+def _find_rotated(token: Token, held: list[Source], listing: list[Sibling], past: Past, now: float) -> list[Source]:
+    strange = _until_held(listing, held)
+    newer = [sibling for sibling in strange if _follows(token, str(sibling.id), sibling.mtime_ns)]
+    older = [sibling for sibling in strange if sibling not in newer]
+    # By its name it is older: a late writer, or a compressor that does not keep the time.
+    newer = [sibling for sibling in newer if not any(is_elder(sibling, other) for other in older)]
+    finds = _open_all(newer)
+    try:
+        passed = [_is_passed_find(token, find) for find in finds]
+    except BaseException:
+        close_all(finds)
+        raise
+    start = _behind_last(passed)
+    close_all(finds[:start])
+    nodes: list[Source] = []
+    for find in reversed(finds[start:]):
+        copied = [node for node in nodes if node.content is not None]
+        node = _prior(find, [*copied, *held], past, now)
+        nodes[:0] = [node] if node is not None else []
+    return nodes
+
+
+def _follows(token: Token, name: str, mtime_ns: int) -> bool:
+    """Whether a file was written after the mark; the one that was empty then has all its bytes from after it."""
+    assert token.since is not None
+    return mtime_ns > token.since or (name == token.name and not token.shows_text)
+
+
+def _is_passed_find(token: Token, find: Find) -> bool:
+    if find.content is None:
+        return token.shows_text and str(find.sibling.id) == token.name
+    return _is_passed(token, find.content, find.content.look().size)
+
+
+def _is_passed(token: Token, content: Content | None, size: int) -> bool:
+    """Whether it is the file of the mark, which does not go on as the receiver says, or the one before it."""
+    assert content is not None
+    return any(proof is not None and proof.fits(content.read, size) for proof in (token.proof, token.before))
+
+
+def _behind_last(passed: list[bool]) -> int:
+    """Where those begin that are behind the last one passed."""
+    return max((index + 1 for index, is_passed in enumerate(passed) if is_passed), default=0)
+
+
+def _last_passed(listing: list[Sibling], nodes: list[Source], now: float) -> Before | None:
+    """The newest rotated file that is not among *nodes*: the stream goes on behind it."""
+    ids = _ids(nodes)
+    sibling = next((sibling for sibling in reversed(listing) if sibling.id not in ids), None)
+    if sibling is None:
+        return None
+    # Nobody writes to a compressed one, and opening it unpacks it all.
+    find = Find(sibling, None) if sibling.packed else open_sibling(sibling)
+    if find.content is None:
+        return Before(sibling.mtime_ns, None)
+    try:
+        return _node(find, now).as_before()
+    finally:
+        find.content.close()
+
+
+# --- nodes
+
+
+def _ids(sources: Iterable[Source]) -> set[FileId]:
+    return {source.content.id for source in sources if source.content is not None}
+
+
+def _until_held(listing: list[Sibling], held: list[Source]) -> list[Sibling]:
+    ids = _ids(held)
+    return list(takewhile(lambda sibling: sibling.id not in ids, listing))
+
+
+def _open_all(siblings: Iterable[Sibling]) -> list[Find]:
+    finds: list[Find] = []
+    try:
+        for sibling in siblings:
+            finds.append(open_sibling(sibling))
+    except BaseException:
+        close_all(finds)
+        raise
+    return finds
+
+
+def _close(nodes: Iterable[Source]) -> None:
+    for node in nodes:
+        node.close()
 
 
 def _prior(find: Find, held: list[Source], past: Past, now: float) -> Source | None:

@@ -45,6 +45,16 @@ class Sibling:
         return (self.mtime_ns, self.rank)
 
 
+def is_elder(one: Sibling, other: Sibling) -> bool:
+    """Whether their names say that *one* is older; False where these are of different schemes."""
+    return one.rank < other.rank and _scheme(one.rank) == _scheme(other.rank)
+
+
+def _scheme(rank: tuple[int, ...]) -> int:
+    """-1 for numbers, 1 for dates, 0 for fixed names."""
+    return (rank[0] > 0) - (rank[0] < 0)
+
+
 @lru_cache(maxsize=4096)
 def name_matcher(base: str) -> Callable[[str], re.Match[str] | None]:
     """A test for names that rotation derives from *base*.

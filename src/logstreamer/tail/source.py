@@ -7,7 +7,7 @@ from dataclasses import replace
 from enum import Enum
 
 from logstreamer.tail.content import Content, Look
-from logstreamer.tail.identity import Token, Trail
+from logstreamer.tail.identity import Before, Proof, Token, Trail
 from logstreamer.tail.siblings import Sibling
 from logstreamer.tail.types import ANCHOR_SIZE, Reason, SegmentStart
 
@@ -72,7 +72,7 @@ class Source:
         self.unlinked_at: float | None = None
         self.quiet_since = now
         self.trail = Trail()
-        self._blank: Token | None = None
+        self._blank: Proof | None = None
         self._changed_at = now
         self._settled = False
         if content:
@@ -171,16 +171,26 @@ class Source:
         self.end = self.look.size
         self.written = max(self.written, self.end)
 
-    def make_token(self) -> Token:
-        """What a segment mark says of it now."""
+    def make_token(self, before: Before | None) -> Token:
+        """What a segment mark says of it now, when *before* is the file before it."""
+        name, since = self.opening.source, self.look.mtime_ns
+        if before is not None:
+            since = max(since, before.mtime_ns)
+        return Token(name, self._proof(), max(0, since), before.proof if before else None)
+
+    def _proof(self) -> Proof:
         if self.trail.head:
-            return Token.of(self.opening.source, self.trail)
-        self._blank = self._blank or Token.of(self.opening.source, self.trail)
+            return Proof.of(self.trail)
+        self._blank = self._blank or Proof.of(self.trail)
         return self._blank
 
     def made(self, token: Token) -> bool:
         """Whether *token* was made of this very node, while nothing of it had been seen."""
-        return token == self._blank
+        return token.proof == self._blank
+
+    def as_before(self) -> Before:
+        """What its successor's mark says of it."""
+        return Before(self.look.mtime_ns, Proof.of(self.trail) if self.trail.head else None)
 
     def go_on(self, start: int, trail: Trail) -> None:
         """An earlier node of this file was read up to *start*; *trail* is what was remembered of it."""
