@@ -15,7 +15,7 @@ from nvflare.apis.fl_context import FLContext
 from nvflare.apis.workspace import Workspace
 
 from logstreamer.errors import ConfigError
-from logstreamer.flare import JobLogReceiver, JobLogStreamer, SiteLogStreamer
+from logstreamer.flare import JobLogReceiver, JobLogStreamer, SiteLogStreamer, job_config
 from logstreamer.flare.job_end import JobEnd
 from logstreamer.flare.job_log_receiver import _forget, _free
 from logstreamer.flare.job_log_streamer import LastLines
@@ -80,8 +80,11 @@ def site(tmp_path: Path) -> Any:
     config = Path(workspace.get_app_config_dir(JOB)) / "config_fed_client.json"
     config.parent.mkdir(parents=True)
 
-    def launch(components: list[Any] | None, *, allowed: Any = True, widget: SiteLogStreamer | None = None) -> Any:
+    def switch(allowed: Any) -> None:
         (tmp_path / "local" / "resources.json").write_text(json.dumps({"allow_log_streaming": allowed}))
+
+    def launch(components: list[Any] | None, *, allowed: Any = True, widget: SiteLogStreamer | None = None) -> Any:
+        switch(allowed)
         config.write_text(json.dumps({"format_version": 2, "components": components}))
         (widget or SiteLogStreamer())._on_launch("BEFORE_JOB_LAUNCH", context())
         return json.loads(config.read_text())["components"]
@@ -93,7 +96,7 @@ def site(tmp_path: Path) -> Any:
         fl_ctx.put(FLContextKey.JOB_META, {"job_id": JOB}, private=True, sticky=False)
         return fl_ctx
 
-    return SimpleNamespace(launch=launch, config=config, fl_ctx=context)
+    return SimpleNamespace(launch=launch, config=config, fl_ctx=context, deny=lambda: switch(False))
 
 
 @pytest.mark.parametrize("components", [None, [], [{"id": "other", "path": "a.b.C"}]])
@@ -143,6 +146,61 @@ def test_a_streamer_is_found_by_each_of_its_keys(site: Any, key: str):
     assert site.launch([declared]) == [declared]
 
 
+HOSTILE = {"id": "mine", "path": STREAMER_PATH}
+CONF = f"components = [{json.dumps(HOSTILE)}]"
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("config_fed_client.json", json.dumps({"components": [{"id": "x", "path": "a.b.C", "args": {"y": HOSTILE}}]})),
+        ("config_fed_client.json", json.dumps({"executors": [{"tasks": ["train"], "executor": {"args": [HOSTILE]}}]})),
+        ("deeper/config_fed_client.json", json.dumps({"components": [HOSTILE]})),
+        ("config_fed_client.json.default", json.dumps({"components": [HOSTILE]})),
+        ("config_fed_client.conf", CONF),
+    ],
+)
+def test_a_hostile_job_configuration_does_not_dodge_the_switch(site: Any, name: str, text: str):
+    """A streamer as an argument, in another format, in another directory: the process of the job finds it nowhere."""
+    path = site.config.parent / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(text)
+    site.deny()
+
+    SiteLogStreamer()._on_launch("BEFORE_JOB_LAUNCH", site.fl_ctx())
+
+    assert "JobLogStreamer" not in json.dumps(job_config.load(str(site.config.parent)))
+
+
+def test_a_streamer_that_was_not_found_does_not_start(site: Any, monkeypatch: pytest.MonkeyPatch):
+    """Its class named by a variable, which NVFlare resolves in the job's process: it asks the site itself."""
+    hidden = {"K": "JobLogStreamer", "components": [{"id": "mine", "path": "logstreamer.flare.{K}"}]}
+    site.config.write_text(json.dumps(hidden))
+    site.deny()
+    SiteLogStreamer()._on_launch("BEFORE_JOB_LAUNCH", site.fl_ctx())
+    assert json.loads(site.config.read_text()) == hidden
+    streamer, said = JobLogStreamer(), []
+    monkeypatch.setattr(streamer, "log_warning", lambda fl_ctx, text: said.append(text))
+
+    streamer._on_start("START_RUN", site.fl_ctx())
+
+    assert streamer._thread is None
+    assert "does not allow" in said[0]
+
+
+def test_a_configuration_that_nobody_can_read_is_one_line(site: Any, monkeypatch: pytest.MonkeyPatch):
+    """NVFlare launches such a job all the same, and it fails there."""
+    site.config.write_text("{")
+    site.deny()
+    widget, said = SiteLogStreamer(), []
+    monkeypatch.setattr(widget, "log_error", lambda fl_ctx, text: said.append(text))
+
+    widget._on_launch("BEFORE_JOB_LAUNCH", site.fl_ctx())
+
+    assert len(said) == 1
+    assert site.config.read_text() == "{"
+
+
 @pytest.mark.parametrize("value", DENIED)
 def test_a_switch_that_is_no_clear_yes_forbids(site: Any, value: Any):
     """Whoever writes "false" means it; at the site and at the server."""
@@ -166,7 +224,7 @@ def test_a_job_of_an_odd_configuration_is_left_alone(site: Any, config: str, mon
     widget = SiteLogStreamer()
     monkeypatch.setattr(widget, "log_error", lambda fl_ctx, text: said.append(text))
     site.launch([])
-    monkeypatch.setattr(json, "load", lambda file: json.loads(config))
+    site.config.write_text(config)
     widget._on_launch("BEFORE_JOB_LAUNCH", site.fl_ctx())
 
     assert len(said) == 1

@@ -25,13 +25,13 @@ from nvflare.widgets.widget import Widget
 
 from logstreamer import LogStreamer
 from logstreamer.apis.checks import check_positive_number
+from logstreamer.flare.job_config import is_streamer, load, without_streamers, write_json
 from logstreamer.flare.permission import may_stream
-from logstreamer.flare.rules import CLASS_KEYS, check_log_file_name
+from logstreamer.flare.rules import check_log_file_name
 
 logger = logging.getLogger(__name__)
 
 STREAMER_PATH = "logstreamer.flare.job_log_streamer.JobLogStreamer"
-_STREAMER_NAME = "JobLogStreamer"
 
 
 class SiteLogStreamer(Widget):
@@ -71,7 +71,29 @@ class SiteLogStreamer(Widget):
         workspace = _workspace(fl_ctx)
         if not job or workspace is None:
             return
-        path = os.path.join(workspace.get_app_config_dir(job), JobConstants.CLIENT_JOB_CONFIG)
+        directory = workspace.get_app_config_dir(job)
+        if may_stream(fl_ctx):
+            self._add(fl_ctx, job, os.path.join(directory, JobConstants.CLIENT_JOB_CONFIG))
+        else:
+            self._take_out(fl_ctx, job, directory)
+
+    def _take_out(self, fl_ctx: Any, job: str, directory: str) -> None:
+        """Only the first of two guards: NVFlare launches the job whatever happens here, and resolves variables in class
+        names later. A streamer that runs all the same asks the site's resources.json itself and does not start."""
+        try:
+            config = load(directory)
+            left = without_streamers(config)
+            if left == config:
+                self.log_info(fl_ctx, f"job {job} gets no live log, this site does not allow it")
+                return
+            # Of all places and formats, this is where NVFlare looks first.
+            write_json(os.path.join(directory, JobConstants.CLIENT_JOB_CONFIG), left)
+        except Exception as error:  # noqa: BLE001 - NVFlare's loaders raise anything
+            self.log_error(fl_ctx, f"job {job}: its configuration cannot be searched for live logs: {error}")
+            return
+        self.log_warning(fl_ctx, f"job {job}: its live log is taken out, this site does not allow it")
+
+    def _add(self, fl_ctx: Any, job: str, path: str) -> None:
         try:
             with open(path, encoding="utf-8") as file:
                 config = json.load(file)
@@ -84,16 +106,7 @@ class SiteLogStreamer(Widget):
             self.log_error(fl_ctx, f"job {job} gets no live log: {path} has no list of components")
             return
         components = config["components"] = config.get("components") or []
-        theirs = [component for component in components if _is_streamer(component)]
-        if not may_stream(fl_ctx):
-            if theirs:
-                config["components"] = [component for component in components if component not in theirs]
-                # A failure here must stop the launch: the job would stream what the site does not allow.
-                write_json(path, config)
-                self.log_warning(fl_ctx, f"job {job}: its live log is taken out, this site does not allow it")
-            else:
-                self.log_info(fl_ctx, f"job {job} gets no live log, this site does not allow it")
-            return
+        theirs = [component for component in components if is_streamer(component)]
         if any(not _may_add(component, self._log_file_name) for component in theirs):
             return
         components.append(self._component())
@@ -160,11 +173,6 @@ class SiteLogStreamer(Widget):
             logger.exception("the end of %s was not sent", path)
 
 
-def _is_streamer(component: Any) -> bool:
-    """Whether a component is a streamer of a job's log, by whichever key it names its class."""
-    return isinstance(component, dict) and any(_STREAMER_NAME in str(component.get(key, "")) for key in CLASS_KEYS)
-
-
 def _may_add(component: dict[str, Any], log_file_name: str) -> bool:
     """Whether a streamer that the job declares leaves room for ours: one of ours, of another file."""
     if not str(component.get("id", "")).startswith("site_log_streamer_"):
@@ -176,22 +184,3 @@ def _may_add(component: dict[str, Any], log_file_name: str) -> bool:
 def _workspace(fl_ctx: Any) -> Any:
     root, site = fl_ctx.get_prop(FLContextKey.WORKSPACE_ROOT), fl_ctx.get_identity_name()
     return Workspace(root_dir=root, site_name=site) if root and site else None
-
-
-def write_json(path: str, content: Any) -> None:
-    """Replace the file at *path* by *content*, or leave it as it is.
-
-    Raises:
-        OSError: it is as it was.
-    """
-    temporary = f"{path}.{os.getpid()}.tmp"
-    try:
-        with open(temporary, "w", encoding="utf-8") as file:
-            json.dump(content, file, indent=2)
-            file.write("\n")
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    finally:
-        if os.path.exists(temporary):
-            os.remove(temporary)
