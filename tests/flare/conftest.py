@@ -6,8 +6,12 @@ from pathlib import Path
 import pytest
 
 from flare.cellnet import Pair
+from logstreamer import FileStreamer, LogStreamer
+from streamers.recording import Recorder
 
 pytest.importorskip("nvflare")
+
+from flare.apart import ApartNet, Nursery, over_there
 
 
 @pytest.fixture
@@ -16,3 +20,28 @@ def pair(tmp_path: Path) -> Iterator[Pair]:
     pair = Pair(tmp_path)
     yield pair
     pair.close()
+
+
+@pytest.fixture(scope="session")
+def nursery() -> Iterator[Nursery]:
+    """Of the processes that send."""
+    nursery = Nursery()
+    yield nursery
+    nursery.close()
+
+
+@pytest.fixture
+def net(nursery: Nursery, monkeypatch: pytest.MonkeyPatch) -> Iterator[ApartNet]:
+    """Cells of two processes: servers here, with a test's callbacks, and sites that send in another one."""
+    for streamer, name in ((LogStreamer, "stream_log"), (FileStreamer, "stream_file")):
+        there = over_there(f"{streamer.__name__}.{name}", getattr(streamer, name))
+        monkeypatch.setattr(streamer, name, staticmethod(there))
+    net = ApartNet(nursery)
+    yield net
+    net.close()
+
+
+@pytest.fixture
+def recorder() -> Recorder:
+    """Callbacks that remember."""
+    return Recorder()

@@ -22,6 +22,7 @@ from nvflare.private.fed.utils.fed_utils import fobs_initialize
 
 from conftest import wait_until
 from flare.calls import Calls
+from flare.faults import Faults, step_clock
 from flare.net import Sites
 from logstreamer import FileStreamer, LogStreamer, ObjectProducer
 from logstreamer import sender as sender_module
@@ -36,6 +37,7 @@ class Far:
     def __init__(self) -> None:
         self.calls: Calls
         self._sites: Sites
+        self._faults: Faults
 
     def begin(self, url: str) -> None:
         """Join the cells whose root is at *url*."""
@@ -52,7 +54,20 @@ class Far:
 
     def forget(self) -> None:
         """The test is over."""
+        step_clock(0.0)
         self._sites.close()
+
+    def break_(self, site: str, kind: str) -> None:
+        """Let something go wrong below *site*: see `Faults`."""
+        self._faults = Faults(self._sites.engine(site).aux, kind)
+
+    def mend(self) -> int:
+        """No more of it; how often it did."""
+        return self._faults.mend()
+
+    def step_clock(self, seconds: float) -> None:
+        """Let the wall clock be wrong."""
+        step_clock(seconds)
 
     def stream(
         self, what: str, site: str, job: str | None, abort: str | None, stop: str | None, arguments: dict[str, Any]

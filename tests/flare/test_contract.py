@@ -6,8 +6,6 @@ FileStreamer or a test's producer runs on NVFlare's engine (see `apart`).
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
 from contract.ends import live_log, numbered, register
@@ -20,10 +18,7 @@ from contract.test_objects import *  # noqa: F403
 from contract.test_objects import stream
 from contract.test_registration import *  # noqa: F403
 from contract.test_targets import *  # noqa: F403
-from flare.apart import ApartNet, Nursery, over_there
-from logstreamer import FileStreamer, LogStreamer
 from logstreamer.sender import GIVE_UP_SECONDS
-from streamers.recording import Recorder
 
 NOT_ON_NVFLARE = (
     # NVFlare's engines end with their processes and tell nobody: see the two tests below for what holds instead.
@@ -49,37 +44,12 @@ for name in NOT_ON_NVFLARE:
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(90)]
 
 
-@pytest.fixture(scope="module")
-def nursery() -> Iterator[Nursery]:
-    """Of the processes that send."""
-    nursery = Nursery()
-    yield nursery
-    nursery.close()
-
-
-@pytest.fixture
-def net(nursery: Nursery, monkeypatch: pytest.MonkeyPatch) -> Iterator[ApartNet]:
-    """Cells of two processes."""
-    for streamer, name in ((LogStreamer, "stream_log"), (FileStreamer, "stream_file")):
-        there = over_there(f"{streamer.__name__}.{name}", getattr(streamer, name))
-        monkeypatch.setattr(streamer, name, staticmethod(there))
-    net = ApartNet(nursery)
-    yield net
-    net.close()
-
-
 @pytest.fixture(autouse=True)
 def impatient(request: pytest.FixtureRequest) -> None:
     """As in the contract's tests of several targets."""
     if "net" in request.fixturenames:
         seconds = 1.0 if request.function.__module__ == "contract.test_targets" else GIVE_UP_SECONDS
         request.getfixturevalue("net").far().calls.call("far", "give_up_after", seconds)
-
-
-@pytest.fixture
-def recorder() -> Recorder:
-    """Callbacks that remember."""
-    return Recorder()
 
 
 def test_a_sender_that_was_killed_and_returns_continues_where_it_stopped(net, recorder, tmp_path):
