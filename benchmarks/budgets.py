@@ -143,6 +143,11 @@ def _targets(sheet: _Sheet) -> Judged:
     return f"{share:.0%} of its rate alone", share >= 0.9
 
 
+def _inside(sheet: _Sheet) -> Judged:
+    ours, stock = sheet.need("inside", "rate"), sheet.need("inside", "rate", FLARE)
+    return f"{ours / stock:.3g} x ({ours / 1e6:.0f} MB/s against {stock / 1e6:.1f})", ours >= 5 * stock
+
+
 def _startup(sheet: _Sheet) -> Judged:
     seconds = sheet.need("startup", "seconds", "logstreamer send --help")
     python = sheet.need("startup", "seconds", "python -c pass")
@@ -171,5 +176,6 @@ _TABLE: tuple[tuple[str, str, Callable[[_Sheet], Judged]], ...] = (
     ("200 sender processes, one receiver", "slowest >= half of fastest, receiver <= 200 MB", _senders),
     ("10 GiB backlog", "peak memory within 30 MB of that of 100 MiB", _memory),
     ("three targets, one slow, one dead", "the healthy one >= 90 % of its rate alone", _targets),
+    ("inside NVFlare, on its own engine, default arguments", f">= 5 x {FLARE}", _inside),
     ("start: `logstreamer send --help`", "<= 150 ms; the import brings neither server nor nvflare", _startup),
 )

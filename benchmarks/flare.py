@@ -19,13 +19,14 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 PAIR = Path(__file__).with_name("flare_pair.py")
 MAKES = ("stock", "ours")
+RATE, CPU = "backlog, MB/s", "sender's CPU, s/GB"
 SETTLED = 8.0
 """A copy that has not grown for so long, with its stream over, will not grow any more."""
 
@@ -143,8 +144,8 @@ def throughput(stream: Stream, quick: bool) -> dict[str, float | str]:
     seconds = time.monotonic() - begun
     state = stream.site.tell("state", topic=stream.topic)
     return {
-        "backlog, MB/s": size / seconds / 1e6,
-        "sender's CPU, s/GB": (state["cpu"] - before) / size * 1e9,
+        RATE: size / seconds / 1e6,
+        CPU: (state["cpu"] - before) / size * 1e9,
         "backlog": stream.finish(written, size),
     }
 
@@ -251,12 +252,14 @@ def pairs(scheme: str, directory: Path) -> Iterator[tuple[Flare, Flare]]:
         server.close()
 
 
-def measure(scheme: str, rounds: int, quick: bool) -> dict[str, dict[str, list[float | str]]]:
-    """Every scenario, by turns: what was found by name and make."""
+def measure(
+    scheme: str, rounds: int, quick: bool, scenarios: Iterable[Scenario] = SCENARIOS
+) -> dict[str, dict[str, list[float | str]]]:
+    """Each of *scenarios*, by turns: what was found by name and make."""
     found: dict[str, dict[str, list[float | str]]] = {}
     with tempfile.TemporaryDirectory(prefix="logstreamer-flare-") as name:
         directory = Path(name)
-        for scenario in SCENARIOS:
+        for scenario in scenarios:
             for server, site in pairs(scheme, directory):
                 repeats = rounds if scenario in (throughput, latency) else 1
                 for number in range(repeats):

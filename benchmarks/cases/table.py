@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from benchmarks.bench import Bench
-from benchmarks.cases import growth, links, many, memory, senders, startup, streams, targets
+from benchmarks.cases import growth, inside, links, many, memory, senders, startup, streams, targets
 
 CASES: dict[str, Callable[[Bench], None]] = {
     "backlog": streams.backlog,
@@ -18,6 +18,7 @@ CASES: dict[str, Callable[[Bench], None]] = {
     "senders": senders.senders,
     "memory": memory.memory,
     "targets": targets.targets,
+    "inside": inside.inside,
     "startup": startup.startup,
     "growth-streams": growth.streams,
     "growth-rate": growth.rates,
