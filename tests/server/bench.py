@@ -64,12 +64,14 @@ class Bench:
         following.result(10)
         self.stop.clear()
 
-    def ask(self, path: str, token: str = TOKEN, **headers: str) -> tuple[http.client.HTTPResponse, bytes]:
-        """GET *path*."""
+    def ask(
+        self, path: str, token: str = TOKEN, method: str = "GET", **headers: str
+    ) -> tuple[http.client.HTTPResponse, bytes]:
+        """Ask for *path*."""
         connection = http.client.HTTPConnection(self.engine.endpoint.netloc, timeout=30)
         if token:
             headers["Authorization"] = f"Bearer {token}"
-        connection.request("GET", path, headers=headers)
+        connection.request(method, path, headers=headers)
         answer = connection.getresponse()
         body = answer.read()
         connection.close()

@@ -107,6 +107,36 @@ def test_bytes_and_ranges(bench):
     assert bench.ask("/api/v1/streams/../../etc/passwd")[0].status == 404
 
 
+@pytest.mark.parametrize("part", ["", "/bytes", "/lines", "/at?time=0", "/arrivals"])
+def test_a_stream_that_is_not_there_is_named(bench, part):
+    """Not what was asked about it."""
+    answer, body = bench.ask(f"/api/v1/streams/s/j/tree/f{part}")
+
+    assert (answer.status, json.loads(body)) == (404, {"error": "no stream is stored at s/j/tree/f"})
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "words"),
+    [
+        ("GET", "/nowhere", 404, "nothing is at /nowhere"),
+        ("GET", "/api/v2/streams", 404, "nothing is at /api/v2/streams"),
+        ("POST", "/api/v1/streams", 405, "POST is not possible here, only GET, HEAD"),
+        ("DELETE", "/", 405, "DELETE is not possible here, only GET, HEAD"),
+        ("GET", "/api/v1/alerts", 500, "the receiver failed at this; its log says more"),
+    ],
+)
+def test_every_error_is_one_line_of_json(bench, monkeypatch, method, path, status, words):
+    """Also where no route is, and where one fails."""
+    monkeypatch.setattr("logstreamer.server.api.AlertsStatus", None)
+    answer, body = bench.ask(path, method=method)
+
+    assert (answer.status, answer.headers["Content-Type"]) == (status, "application/json")
+    found = json.loads(body)["error"]
+    assert sorted(found.replace(",", "").split()) == sorted(words.replace(",", "").split())
+    if status == 405:
+        assert set(answer.headers["Allow"].split(", ")) == {"GET", "HEAD"}
+
+
 def test_a_file_that_is_called_bytes(bench):
     """Both the stream and its bytes are in reach."""
     bench.finish(bench.follow("bytes", b"x"))

@@ -9,13 +9,15 @@ import logging
 import os
 import socket
 import ssl
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from urllib.parse import unquote
 
 import uvicorn
 from starlette.applications import Starlette
 from starlette.datastructures import Headers
-from starlette.responses import PlainTextResponse
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, WebSocketRoute
 from starlette.types import Receive, Scope, Send
 
@@ -109,6 +111,25 @@ async def _deny(scope: Scope, receive: Receive, send: Send, status: int, reason:
         await send({"type": "websocket.close", "code": 1008, "reason": reason})
 
 
+async def _not_offered(request: Request, error: Exception) -> Response:
+    """No route takes this: the answer has the shape of the API's errors."""
+    assert isinstance(error, HTTPException)
+    reason = f"nothing is at {request.url.path[:200]}" if error.status_code == 404 else error.detail
+    if error.status_code == 405:
+        reason = f"{request.method} is not possible here, only {(error.headers or {}).get('Allow', 'GET')}"
+    return _error(error.status_code, reason, error.headers)
+
+
+async def _failed(request: Request, error: Exception) -> Response:
+    """A route raised *error*; uvicorn logs it."""
+    return _error(500, "the receiver failed at this; its log says more")
+
+
+def _error(status: int, reason: str, headers: Mapping[str, str] | None = None) -> Response:
+    safe = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+    return JSONResponse({"error": reason}, status, {**safe, **(headers or {})})
+
+
 def is_authorized(headers: Headers, token: str) -> bool:
     """Whether a request brings *token* as its bearer token."""
     kind, _, offered = headers.get("authorization", "").partition(" ")
@@ -134,7 +155,10 @@ class Server:
         keyfile: str | None,
         routes: Sequence[BaseRoute],
     ) -> None:
-        app = Starlette(routes=[WebSocketRoute(INGEST_PATH, Ingest(receiver, pump, token)), *routes])
+        app = Starlette(
+            routes=[WebSocketRoute(INGEST_PATH, Ingest(receiver, pump, token)), *routes],
+            exception_handlers={HTTPException: _not_offered, Exception: _failed},
+        )
         config = uvicorn.Config(
             app,
             log_config=None,

@@ -127,7 +127,7 @@ class Api:
         status = await self._board.one(path)
         if status is not None:
             return answer(status)
-        return trouble(404, f"no stream is stored at {path}")
+        return trouble(404, f"no stream is stored at {stored if ask is not None and stored.count('/') > 1 else path}")
 
     async def openapi(self, request: Request) -> Response:
         """What this API offers, as OpenAPI 3.1."""
