@@ -76,12 +76,14 @@ class Config(msgspec.Struct, frozen=True):
             raise ConfigError(f"{path}: {error.strerror}") from None
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise ConfigError(f"{path}: {error}") from None
+        if not tree:
+            raise ConfigError(f"{path}: it is empty; a webhook begins with [webhooks.NAME] and a rule with [[rules]]")
         top = Table(path, tree, environment)
+        top.check_keys("webhooks", "rules")
         webhooks = tuple(_webhook(top.named("webhook", name, table)) for name, table in top.tables("webhooks"))
         if len(webhooks) > MOST_WEBHOOKS:
             raise top.error("webhooks", f"at most {MOST_WEBHOOKS} can be used, these are {len(webhooks)}")
         rules = tuple(_rule(table, [each.name for each in webhooks]) for table in top.rules())
-        top.end()
         for index, rule in enumerate(rules):
             if rule.name in [other.name for other in rules[:index]]:
                 raise ConfigError(f'{path}: rule "{rule.name}": name: another rule has it already')

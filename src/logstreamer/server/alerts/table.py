@@ -95,24 +95,41 @@ class Table:
 
     def rules(self) -> list[Table]:
         """The array of tables of rules."""
+        if isinstance(self._tree.get("rules"), dict):
+            raise self.error("rules", "each begins with [[rules]], in two brackets, not [rules]")
         found = self.take("rules", list, [])
         if not found:
             raise self.error("rules", "there are none; each begins with [[rules]]")
         for table in found:
             if not isinstance(table, dict):
-                raise self.error("rules", "each begins with [[rules]]")
-        names = [table.get("name") or table.get("when") or number for number, table in enumerate(found, 1)]
-        return [self.named("rule", str(name), table) for name, table in zip(names, found, strict=True)]
+                raise self.error("rules", f"each begins with [[rules]]; {shown(table)} is none")
+        return [self.named("rule", _name_of(table, number), table) for number, table in enumerate(found, 1)]
+
+    def check_keys(self, *known: str) -> None:
+        """There are none but *known*."""
+        for key in self._tree:
+            if key not in known:
+                near = difflib.get_close_matches(key, known, 1)
+                hint = f"; did you mean {near[0]}?" if near else f"; there are {', '.join(known)}"
+                raise self.error(key, f"there is no such key{hint}")
 
     def end(self) -> None:
         """Whatever is left is not known."""
-        for key in self._tree:
-            near = difflib.get_close_matches(key, self._asked, 1)
-            hint = f"; did you mean {near[0]}?" if near else f"; there are {', '.join(self._asked)}"
-            raise self.error(key, f"there is no such key{hint}")
+        self.check_keys(*self._asked)
+
+
+def _name_of(rule: dict[str, Any], number: int) -> str:
+    """What a rule is called in a message: its name, else what it is about, else its place among them."""
+    names = [rule.get("name"), rule.get("when"), str(number)]
+    return next(name for name in names if isinstance(name, str) and name)
 
 
 def shown(value: object) -> str:
     """*value* in a message."""
-    text = f'"{value}"' if isinstance(value, str) else str(value)
+    words = {True: "true", False: "false"}
+    text = f'"{value}"' if isinstance(value, str) else words[value] if isinstance(value, bool) else _listed(value)
     return " ".join(text.split())[:80]
+
+
+def _listed(value: object) -> str:
+    return f"[{', '.join(map(shown, value))}]" if isinstance(value, list) else str(value)
