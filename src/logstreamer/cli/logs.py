@@ -88,6 +88,9 @@ def logs(origin: str, token: str | None, cafile: str | None, **flags: Any) -> in
     for colours, and of a line that was rewritten with carriage returns (a progress bar) only the last state; -o raw
     gives everything. Patterns have RE2's syntax. Times in a stream are taken to grow. With -f and the full names of
     streams it ends when they do.
+
+    Exit codes: 0 ok; 1 an error; 2 wrong usage; 3 --exit-status, a stream failed; 4 --fail-on-dead; 124 --timeout;
+    130 Ctrl-C; 141 the reader of the pipe left.
     """
     from logstreamer.cli.request import request
     from logstreamer.cli.source import open_source
