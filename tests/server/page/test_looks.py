@@ -92,6 +92,24 @@ def test_keys(stage: Stage, screen, log):
     expect(screen.tab.locator("#details")).to_be_visible()
 
 
+def test_an_error_is_looked_for_once_the_lines_are_there(stage: Stage, screen, log):
+    """Also where the key comes while those of the stream that was just chosen are on their way."""
+    other = stage.stream("no-error.log", b"INFO line 0\n")
+    screen.open(other.fragment)
+    screen.wait_line(0)
+    held = []
+    screen.tab.route("**/looks.log/lines*", lambda route: held.append(route))
+
+    screen.tab.locator(f"{screen.source(log.path)} .src-main").click()
+    while not held:
+        screen.tab.wait_for_timeout(10)
+    screen.press("E")
+    held[0].continue_()
+    screen.tab.unroute("**/looks.log/lines*")
+
+    expect(screen.tab.locator(".row.is-selected")).to_contain_text("ERROR line 3")
+
+
 def test_a_phone(stage: Stage, browser, log):
     """Nothing is wider than the screen; the streams are a drawer."""
     context = signed_in(browser, stage.url, has_touch=True, is_mobile=True)

@@ -229,7 +229,8 @@ export class App {
   }
 
   /** @param {1 | -1} step */
-  nextError(step) {
+  async nextError(step) {
+    await this.timeline.settled(); // right after another stream was chosen its lines are still on their way
     const isError = (/** @type {Entry} */ entry) => entry.line !== null && !entry.line.more && (entry.line.level === "error" || entry.line.level === "fatal");
     if (!this.scroller?.seek(step, isError)) this.say(`no error ${step > 0 ? "below" : "above"} among the loaded lines: search with /`);
   }

@@ -137,8 +137,9 @@ export class Scroller {
     let index = this.selected.value ? entries.indexOf(this.selected.value) : -1;
     if (index < 0) {
       // From what is on the screen: what is visible counts in either direction.
-      const { scrollTop, clientHeight } = this.#box;
-      index = step > 0 ? this.#heights.indexAt(scrollTop) - 1 : this.#heights.indexAt(scrollTop + clientHeight) + 1;
+      this.#build();
+      const top = this.#wantedTop();
+      index = step > 0 ? this.#heights.indexAt(top) - 1 : this.#heights.indexAt(top + this.#box.clientHeight) + 1;
     }
     for (index += step; index >= 0 && index < entries.length; index += step) {
       if (!holds(entries[index])) continue;
