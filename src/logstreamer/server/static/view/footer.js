@@ -10,9 +10,11 @@ import { zone } from "./look.js";
 export function Footer({ app }) {
   const place = app.place.value;
   const { timeline } = app;
+  const lanes = app.lanes.value;
   return html`<footer class="foot">
     ${place
-      ? html`<span>byte <b>${format.count(place.offset)}</b> of ${format.size(place.size)}</span>
+      ? html`${lanes.size > 1 && html`<span>${lanes.get(place.path)?.label}</span>`}
+          <span>byte <b>${format.count(place.offset)}</b> of ${format.size(place.size)}</span>
           <span>${(place.fraction * 100).toFixed(1)} %</span>
           ${place.time !== null && html`<span>${format.stamp(place.time, zone.value === "utc")}</span>`}`
       : html`<span>no lines</span>`}

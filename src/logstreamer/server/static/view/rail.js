@@ -44,6 +44,7 @@ export function Rail({ app }) {
     event.stopPropagation();
     void app.jumpToFraction(Math.max(0, Math.min(1, place.fraction + steps[event.key])));
   };
+  const within = { top: `${at * 100}%`, transform: `translateY(${at * -100}%)` }; // at both ends all of it is seen
   const said = `${format.size(Math.round(at * place.size))} of ${format.size(place.size)}`;
   return html`<div
     class=${`rail ${held === null ? "" : "is-held"}`}
@@ -62,7 +63,7 @@ export function Rail({ app }) {
     onKeyDown=${key}
   >
     ${app.ticks.value.map((tick) => html`<i class=${`tick tick-${tick.kind}`} style=${{ top: `${tick.fraction * 100}%` }}></i>`)}
-    <span class="thumb" style=${{ top: `${at * 100}%` }}></span>
-    ${held !== null && html`<span class="bubble" style=${{ top: `${at * 100}%` }}>${said}</span>`}
+    <span class="thumb" style=${within}></span>
+    ${held !== null && html`<span class="bubble" style=${within}>${said}</span>`}
   </div>`;
 }

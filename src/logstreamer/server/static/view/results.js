@@ -82,7 +82,8 @@ function Item({ app, hit, index }) {
  * @param {string[]} needles
  */
 function shown(line, needles) {
-  const text = plain(line.text).replaceAll("␍", " ");
+  const brief = briefText(line.text);
+  const text = needles.every((needle) => brief.includes(needle)) ? brief : plain(line.text).replaceAll("␍", " ");
   const first = placesOf(text, needles)[0]?.[0] ?? 0;
   const from = first > MOST_TEXT / 2 ? first - MOST_TEXT / 4 : 0;
   const cut = text.slice(from, from + MOST_TEXT);

@@ -60,7 +60,10 @@ function Truth({ app, source }) {
   if (source.dataAt !== null) facts.push(`last line ${format.age(now - source.dataAt)} ago`);
   if (source.beatAt !== null) facts.push(`last beat ${format.age(now - source.beatAt)} ago`);
   facts.push(format.size(status.size));
-  return html`<p class="truth"><${State} state=${status.state} detail=${status.state_detail} /> ${facts.join(" · ")}</p>`;
+  return html`<p class="truth">
+    <${State} state=${status.state} detail=${status.state_detail} />
+    ${facts.map((fact, index) => html`<span class="fact">${fact}${index < facts.length - 1 ? " · " : ""}</span>`)}
+  </p>`;
 }
 
 /** @param {{app: App, paths: string[]}} props */
