@@ -1,7 +1,8 @@
 """What people who watch cost: `python -m benchmarks.viewers` prints a table. Needs Linux (/proc).
 
 Three figures of a real receiver and a real sender on this machine: how long a line takes from its append to its event,
-how much of its rate ingest loses to viewers of the stream that comes in, and what viewers that never read hold.
+how much of its rate ingest loses to viewers of the stream that comes in, to such that have stopped reading, and to
+searches. Cases follow each other, and ratios are of neighbours: machines change their speed.
 """
 
 from __future__ import annotations
@@ -18,36 +19,54 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
 from pathlib import Path
 
 TOKEN = "viewers"
 MIB = 1 << 20
 BLOCK = b"".join(b"2026-11-24 18:20:37,123 - trainer - INFO - step %07d loss=0.123456\n" % n for n in range(20_000))
 PATIENCE = 120.0
+FULL = 5
+"""Blocks after which the buffers of a connection that nobody reads are full: 7 MiB."""
+
+IDLE_SECONDS = 0.2
 
 READER = """
 import selectors, socket, sys
 host, port, path, count, reads = sys.argv[1], int(sys.argv[2]), sys.argv[3], int(sys.argv[4]), sys.argv[5] == "1"
-ready, total = selectors.DefaultSelector(), 0
+ready = selectors.DefaultSelector()
 for _ in range(count):
     viewer = socket.create_connection((host, port))
     viewer.sendall(f"GET {path} HTTP/1.1\\r\\nHost: x\\r\\n\\r\\n".encode())
+    viewer.recv(1 << 16)
     ready.register(viewer, selectors.EVENT_READ)
 print("ready", flush=True)
-while reads:
+while reads and count:
     for key, _ in ready.select():
-        total += len(key.fileobj.recv(1 << 20))
+        key.fileobj.recv(1 << 20)
 sys.stdin.read()
 """
+"""Viewers in one process; each has been told the beginning when it says that it is ready."""
+
+SEARCHER = """
+import sys, urllib.request
+print("ready", flush=True)
+while True:
+    urllib.request.urlopen(sys.argv[1]).read()
+"""
+
+STOPPED = "viewers that stopped reading"
+CASES = ("nobody", "viewers", STOPPED, "one search after the other")
 
 
 def main() -> None:
     """All three."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--viewers", type=int, default=50)
-    parser.add_argument("--size", type=int, default=1000, help="MiB of the log whose way in is measured")
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--size", type=int, default=128, help="MiB that come in at a time")
+    parser.add_argument("--rounds", type=int, default=2, help="receivers")
+    parser.add_argument("--turns", type=int, default=6, help="turns of each case with each receiver")
     options = parser.parse_args()
     print(f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
     with tempfile.TemporaryDirectory(dir="/dev/shm" if os.path.isdir("/dev/shm") else None) as directory:
@@ -59,22 +78,28 @@ def main() -> None:
         with open(source, "wb") as file:
             while file.tell() < options.size * MIB:
                 file.write(BLOCK)
-        rates: dict[tuple[int, bool], list[tuple[float, float, int]]] = {}
+        turns: list[dict[str, Turn]] = []
         for number in range(options.rounds):
-            for count, reads in ((0, True), (options.viewers, True), (options.viewers, False)):
-                place = Path(directory) / f"{number}-{count}-{reads}"
-                rates.setdefault((count, reads), []).append(ingest(place, source, count, reads))
-                shutil.rmtree(place)
-        alone = statistics.median(rate for rate, _, _ in rates[0, True])
-        cheap = statistics.median(cost for _, cost, _ in rates[0, True])
-        for (count, reads), found in rates.items():
-            rate = statistics.median(rate for rate, _, _ in found)
-            cost = statistics.median(cost for _, cost, _ in found)
-            memory = statistics.median(memory for _, _, memory in found)
-            kind = "viewers" if reads else "viewers that never read"
-            each = ", ".join(f"{rate / MIB:.0f}" for rate, _, _ in found)
-            more = f"{cost:.2f} s of CPU for a GiB, {100 * (cost / cheap - 1):+.0f} %; peak {memory / MIB:.0f} MiB"
-            print(f"{count} {kind}: {rate / MIB:.0f} MiB/s ({each}), {100 * (rate / alone - 1):+.0f} %; {more}")
+            place = Path(directory) / str(number)
+            turns += ingest(place, source, options.viewers, options.turns)
+            shutil.rmtree(place)
+    for case in CASES:
+        rate = statistics.median(turn[case].rate for turn in turns)
+        cost = statistics.median(turn[case].cost for turn in turns)
+        share = statistics.median(turn[case].rate / turn["nobody"].rate for turn in turns)
+        more = statistics.median(turn[case].cost / turn["nobody"].cost for turn in turns)
+        peak = max(turn[case].memory for turn in turns)
+        print(f"{case}: {rate / MIB:.0f} MiB/s, {100 * (share - 1):+.0f} %; {cost:.2f} s of CPU for a GiB, "
+              f"{100 * (more - 1):+.0f} %; peak so far {peak / MIB:.0f} MiB")  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One time: bytes a second that came in; the receiver's seconds of CPU for a GiB, and its most memory so far."""
+
+    rate: float
+    cost: float
+    memory: int
 
 
 def latency(directory: Path) -> list[float]:
@@ -94,23 +119,43 @@ def latency(directory: Path) -> list[float]:
     return found
 
 
-def ingest(directory: Path, source: Path, viewers: int, reads: bool) -> tuple[float, float, int]:
-    """Bytes a second that came in, the receiver's seconds of CPU for a GiB, and its most memory in bytes."""
+def ingest(directory: Path, source: Path, viewers: int, turns: int) -> list[dict[str, Turn]]:
+    """How *source* comes in, again and again, in each case."""
     directory.mkdir()
     log = directory / "live.log"
     log.write_bytes(b"begin\n")
     copy = directory / "copies" / "site" / "job" / "live.log"
+    found = []
     with receiver(directory) as (port, pid), sender(log, port):
         _wait(lambda: copy.exists() and copy.stat().st_size == 6)
-        with watching(port, viewers, reads):
-            size = 6 + source.stat().st_size
-            os.link(source, directory / "next")
-            os.replace(directory / "next", log)
-            _wait(lambda: copy.stat().st_size > 6)
-            began, first, used = time.monotonic(), copy.stat().st_size, _cpu(pid)
-            _wait(lambda: copy.stat().st_size >= size)
-            came, seconds, used = size - first, time.monotonic() - began, _cpu(pid) - used
-        return came / seconds, used / came * (1 << 30), _memory(pid)
+        for number in range(turns):
+            cases = CASES if number % 2 == 0 else CASES[::-1]
+            others = (nullcontext(), watching(port, viewers, True), watching(port, viewers, False), searching(port))
+            company = dict(zip(CASES, others, strict=True))
+            blocks = {STOPPED: FULL}
+            found.append({case: turn(company[case], log, copy, source, pid, blocks.get(case, 1)) for case in cases})
+    return found
+
+
+def turn(company: AbstractContextManager[None], log: Path, copy: Path, source: Path, pid: int, blocks: int) -> Turn:
+    """One of them: after some *blocks* *log* is replaced by another file with the bytes of *source*."""
+    with company:
+        for _ in range(blocks):
+            size = copy.stat().st_size + len(BLOCK)
+            with open(log, "ab") as file:
+                file.write(BLOCK)
+            _wait(lambda: copy.stat().st_size == size)  # noqa: B023
+            _wait(lambda: _is_idle(pid))
+        begin = copy.stat().st_size
+        end = begin + source.stat().st_size
+        shutil.copyfile(source, log.with_name("next"))
+        used = _cpu(pid)
+        os.replace(log.with_name("next"), log)
+        _wait(lambda: copy.stat().st_size > begin)
+        began, first = time.monotonic(), copy.stat().st_size
+        _wait(lambda: copy.stat().st_size >= end)
+        seconds = time.monotonic() - began
+        return Turn((end - first) / seconds, (_cpu(pid) - used) / (end - begin) * (1 << 30), _memory(pid))
 
 
 @contextmanager
@@ -153,7 +198,7 @@ def sender(log: Path, port: int) -> Iterator[None]:
 @contextmanager
 def watching(port: int, count: int, reads: bool) -> Iterator[None]:
     """*count* viewers of the stream, in one process that gives way to the others, as if it ran elsewhere."""
-    path = f"/api/v1/events?token={TOKEN}&stream=site/job/live.log@0"
+    path = f"/api/v1/events?token={TOKEN}&stream=site/job/live.log@-1"
     command = [
         "nice",
         "-n",
@@ -168,6 +213,19 @@ def watching(port: int, count: int, reads: bool) -> Iterator[None]:
         str(int(reads)),
     ]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        try:
+            yield
+        finally:
+            process.kill()
+
+
+@contextmanager
+def searching(port: int) -> Iterator[None]:
+    """Somebody who searches everything for what is not there."""
+    url = f"http://127.0.0.1:{port}/api/v1/search?token={TOKEN}&q=no+such+(thing|word)"
+    with subprocess.Popen([sys.executable, "-c", SEARCHER, url], stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         process.stdout.readline()
         try:
@@ -195,6 +253,13 @@ def _cpu(pid: int) -> float:
     """Seconds of CPU that process *pid* has used."""
     user, system = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11:13]
     return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
+
+
+def _is_idle(pid: int) -> bool:
+    """Whether process *pid* does next to nothing."""
+    used = _cpu(pid)
+    time.sleep(IDLE_SECONDS)
+    return _cpu(pid) - used <= IDLE_SECONDS / 10
 
 
 def _memory(pid: int) -> int:
