@@ -1,4 +1,4 @@
-"""An NVFlare deployment on this machine: a server and two clients as processes of their own, mutual TLS, free ports."""
+"""An NVFlare deployment on this machine: a server and its clients as processes of their own, mutual TLS, free ports."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ PROJECT = {
     ],
 }
 ADMIN = "admin@nvidia.com"
-SITES = ("site-1", "site-2")
+SITES = ("site-1", "site-2", "site-3")
 PATIENCE = 90.0
 
 
@@ -100,11 +100,15 @@ class Deployment:
         """Start the server and the clients."""
         self._start("server", "server.server_train", "fed_server.json", "secure_train=true", "org=org")
         for site in SITES:
-            self._start(site, "client.client_train", "fed_client.json", "secure_train=true", f"uid={site}", "org=org")
+            self.start_client(site)
+
+    def start_client(self, site: str) -> None:
+        """Start one client, again where it was killed."""
+        self._start(site, "client.client_train", "fed_client.json", "secure_train=true", f"uid={site}", "org=org")
 
     def _start(self, name: str, module: str, config: str, *settings: str) -> None:
         workspace = self.kits / name
-        with (self.root / f"{name}.out").open("wb") as output:
+        with (self.root / f"{name}.out").open("ab") as output:
             self._processes[name] = subprocess.Popen(
                 [
                     *(sys.executable, "-u", "-m", f"nvflare.private.fed.app.{module}", "-m", workspace, "-s", config),
@@ -145,6 +149,17 @@ class Deployment:
         """Abort the job."""
         assert self._admin is not None
         self._admin.communicate("abort\n", timeout=PATIENCE)
+
+    def kill_job(self, site: str, job: str) -> None:
+        """SIGKILL for the process that runs *job* at *site*."""
+        os.kill(self.job_process(site, job), signal.SIGKILL)
+
+    def kill_client(self, site: str, job: str) -> None:
+        """SIGKILL for the client, and for the job that it runs."""
+        process = self._processes.pop(site)
+        process.kill()
+        process.wait()
+        self.kill_job(site, job)
 
     def job_process(self, site: str, job: str) -> int:
         """The process that runs *job* at *site*; 0 where there is none."""

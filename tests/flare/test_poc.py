@@ -1,12 +1,11 @@
-"""A real deployment: what a killed job process left, ten rotations, a site that forbids it."""
+"""A real deployment: what a killed job and a killed client left, ten rotations, a site that forbids it."""
 
 from __future__ import annotations
 
-import os
-import signal
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,11 +15,13 @@ from logstreamer.store import View
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 
 ROTATIONS = 10
+ROTATE_AT = 600
+JOB_KILLED, CLIENT_KILLED, CLOSED = SITES
 
 
 @pytest.fixture
 def deployment(tmp_path: Path) -> Iterator[Deployment]:
-    """A server and two clients, not started yet."""
+    """A server and its clients, not started yet."""
     deployment = Deployment(tmp_path)
     try:
         deployment.prepare()
@@ -36,9 +37,10 @@ def wait_for(what: str, condition: Callable[[], object], deployment: Deployment)
         time.sleep(0.1)
 
 
-def rotated(log: Path) -> list[Path]:
-    """The older parts of *log*, oldest first."""
-    return sorted(log.parent.glob(f"{log.name}.*"), key=lambda path: -int(path.suffix[1:]))
+def parts(log: Path) -> list[bytes]:
+    """What *log* was before each rotation, and is now, oldest first."""
+    older = sorted(log.parent.glob(f"{log.name}.*"), key=lambda path: -int(path.suffix[1:]))
+    return [path.read_bytes() for path in [*older, log]]
 
 
 def rotate_often(deployment: Deployment, site: str) -> None:
@@ -47,41 +49,56 @@ def rotate_often(deployment: Deployment, site: str) -> None:
     text = path.with_name("log_config.json.default").read_text()
     assert '"maxBytes": 20971520' in text
     path.write_text(
-        text.replace('"maxBytes": 20971520', '"maxBytes": 2000').replace('"backupCount": 10', '"backupCount": 400')
+        text.replace('"maxBytes": 20971520', f'"maxBytes": {ROTATE_AT}').replace(
+            '"backupCount": 10', '"backupCount": 900'
+        )
     )
 
 
-def test_a_killed_process_ten_rotations_and_a_site_that_forbids_it(deployment: Deployment, tmp_path: Path):
-    """The first site's log is whole, to the last byte that its killed process wrote; of the other there is nothing."""
+def test_a_killed_job_a_killed_client_ten_rotations_and_a_site_that_forbids_it(deployment: Deployment, tmp_path: Path):
+    """Of two sites the log is whole, to the last byte that a killed process wrote; of the third there is nothing."""
     store = tmp_path / "store"
     enabled = deployment.logstreamer("flare", "enable", deployment.kits, "--store", store)
     assert enabled.returncode == 0, enabled.stderr
-    rotate_often(deployment, SITES[0])
-    deployment.change(SITES[1], "resources.json", allow_log_streaming=False)
+    for site in (JOB_KILLED, CLIENT_KILLED):
+        rotate_often(deployment, site)
+    deployment.change(CLOSED, "resources.json", allow_log_streaming=False)
     deployment.start()
-    job = deployment.submit(write_job(tmp_path / "job", 50, sleep=0.2))
-    log = deployment.kits / SITES[0] / job / "log.txt"
-    copy = store / SITES[0] / job / "log.txt"
-    wait_for("rotations", lambda: len(rotated(log)) > ROTATIONS + 5 and copy.exists(), deployment)
-    wait_for("a live copy", lambda: copy.stat().st_size > 20_000, deployment)
+    job = deployment.submit(write_job(tmp_path / "job", 50, sleep=0.1))
+    logs = {site: deployment.kits / site / job / "log.txt" for site in (JOB_KILLED, CLIENT_KILLED)}
+    copies = {site: store / site / job / "log.txt" for site in logs}
 
-    os.kill(deployment.job_process(SITES[0], job), signal.SIGKILL)
-
-    def record() -> object:
+    def record(site: str) -> Any:
         with View(store) as view:
-            found = {stream.path: stream for stream in view.streams()}
-        return found.get(f"{SITES[0]}/{job}/log.txt")
+            return next((stream for stream in view.streams() if stream.path == f"{site}/{job}/log.txt"), None)
 
-    wait_for("the end of the copy", lambda: getattr(record(), "finished", None), deployment)
-    parts = [path.read_bytes() for path in [*rotated(log), log]]
-    # What had been rotated away before the job started its run was never at the path while it was followed.
-    assert copy.read_bytes() in [b"".join(parts[first:]) for first in range(len(parts) - ROTATIONS)]
-    assert record().gaps == ()
-    assert [segment.reason for segment in record().segments].count("rotated") >= ROTATIONS
-    assert not (store / SITES[1]).exists()
-    wait_for("a line about it", lambda: "does not allow" in _text(deployment.kits / SITES[1]), deployment)
+    def rotated(site: str) -> int:
+        found = record(site)
+        return [segment.reason for segment in found.segments].count("rotated") if found else 0
+
+    wait_for("rotations", lambda: all(rotated(site) >= ROTATIONS for site in logs), deployment)
+
+    deployment.kill_client(CLIENT_KILLED, job)
+    deployment.kill_job(JOB_KILLED, job)
+    assert any(part.startswith(copies[CLIENT_KILLED].read_bytes()) for part in tails(logs[CLIENT_KILLED]))
+    deployment.start_client(CLIENT_KILLED)
+
+    for site in logs:
+        wait_for(f"the end of the copy of {site}", lambda site=site: getattr(record(site), "finished", 0), deployment)
+        assert copies[site].read_bytes() in tails(logs[site])
+        assert record(site).gaps == ()
+        assert sorted(path.name for path in copies[site].parent.glob("log*")) == ["log.txt"]
+    assert not (store / CLOSED).exists()
+    wait_for("a line about it", lambda: "does not allow" in _text(deployment.kits / CLOSED), deployment)
     assert deployment.logstreamer("verify", store).returncode == 0
     deployment.abort()
+
+
+def tails(log: Path) -> list[bytes]:
+    """What a copy of *log* may be: what had been rotated away before the job started its run was never at the path
+    while it was followed."""
+    found = parts(log)
+    return [b"".join(found[first:]) for first in range(len(found) - ROTATIONS)]
 
 
 def _text(kit: Path) -> str:

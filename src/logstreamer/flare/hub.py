@@ -16,7 +16,7 @@ import msgspec
 from logstreamer.apis.context import FLContext
 from logstreamer.apis.streaming import PayloadKey, StreamContextKey
 from logstreamer.engines.pump import Pump
-from logstreamer.flare.messages import MARK
+from logstreamer.flare.messages import MARK, SUCCEEDS
 from logstreamer.inbound import Inbound
 from logstreamer.outlet import FrameSource
 from logstreamer.protocol.frames import Abort, Accept, Ack, Data, Eof, Frame, Heartbeat, Open, Reject, StreamKey
@@ -33,6 +33,7 @@ OpenSink = Callable[[str, Open, EndStream], Sink]
 _LOCAL_KEYS = frozenset(
     {
         MARK,
+        SUCCEEDS,
         StreamContextKey.CHANNEL,
         StreamContextKey.TOPIC,
         StreamContextKey.RC,
@@ -189,16 +190,19 @@ class Link:
     def _receive(self, frames: list[Frame], patience: float | None) -> None:
         self.heard_at = self._hub.pump.now()
         for frame in frames:
-            self._hub.receiver.receive(self, 0, self._authentic(frame) if isinstance(frame, Open) else frame)
+            self._hub.receiver.receive(self, 0, self._opening(frame) if isinstance(frame, Open) else frame)
         self.patience = patience
         if patience is not None:
             self._hub.ending(self)
         else:
             self._hub.not_ending(self)
 
-    def _authentic(self, frame: Open) -> Open:
+    def _opening(self, frame: Open) -> Open:
         """*frame* with what the engine knows in place of what the payload says."""
         self._key = StreamKey(self._channel, self._topic, self._job, frame.key.name, frame.key.source)
+        former = self._hub.receiver.find(self.site, self._key)
+        if self._stream_ctx.get(SUCCEEDS) and former is not None and former.outlet not in (None, self):
+            self._hub.receiver.connection_lost(former.outlet)
         return msgspec.structs.replace(frame, key=self._key, meta=_portable(self._stream_ctx))
 
     def _answers(self, goal: _Goal) -> list[Frame]:

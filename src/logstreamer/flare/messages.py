@@ -23,6 +23,10 @@ ENDING = "LogStreamer.ending"
 """Header: all up to here is sent, and the sender's process may be gone before it can say that this is the end. The
 value is how many seconds of silence mean that it was."""
 
+SUCCEEDS = "LogStreamer.succeeds"
+"""In a stream context: the process that sent this stream before has ended, so there is no need to wait for it. It is
+the site that says so, of its own streams."""
+
 REACHED = "LogStreamer.reached"
 """Header of a reply: a consumer failed. NVFlare's own answer is the same code as where nobody is registered."""
 

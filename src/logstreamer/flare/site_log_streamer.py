@@ -26,8 +26,10 @@ from nvflare.widgets.widget import Widget
 from logstreamer import LogStreamer
 from logstreamer.apis.checks import check_positive_number
 from logstreamer.flare.job_config import is_streamer, load, without_streamers, write_json
+from logstreamer.flare.messages import SUCCEEDS
 from logstreamer.flare.permission import may_stream
 from logstreamer.flare.rules import check_log_file_name
+from logstreamer.flare.unfinished import clear_mark, marked_jobs, set_mark
 
 logger = logging.getLogger(__name__)
 
@@ -39,6 +41,7 @@ class SiteLogStreamer(Widget):
 
     It belongs into the client's resources.json; the server's needs a `JobLogReceiver`. When a job's process has ended,
     however it ended, the rest of its log is sent from here: the lines it wrote last, or all that a killed one left.
+    Where the client itself was killed, that happens when it is started again.
 
     Args:
         log_file_name, liveness_interval, poll_interval: as in `JobLogStreamer`.
@@ -63,6 +66,7 @@ class SiteLogStreamer(Widget):
         self._jobs: set[str] = set()  # those that were given a streamer here and have not ended yet
         self.register_event_handler(EventType.BEFORE_JOB_LAUNCH, self._on_launch)
         self.register_event_handler(EventType.JOB_COMPLETED, self._on_completed)
+        self.register_event_handler(EventType.SYSTEM_START, self._on_system_start)
 
     # -- before
 
@@ -73,7 +77,7 @@ class SiteLogStreamer(Widget):
             return
         directory = workspace.get_app_config_dir(job)
         if may_stream(fl_ctx):
-            self._add(fl_ctx, job, os.path.join(directory, JobConstants.CLIENT_JOB_CONFIG))
+            self._add(fl_ctx, job, workspace, os.path.join(directory, JobConstants.CLIENT_JOB_CONFIG))
         else:
             self._take_out(fl_ctx, job, directory)
 
@@ -93,7 +97,7 @@ class SiteLogStreamer(Widget):
             return
         self.log_warning(fl_ctx, f"job {job}: its live log is taken out, this site does not allow it")
 
-    def _add(self, fl_ctx: Any, job: str, path: str) -> None:
+    def _add(self, fl_ctx: Any, job: str, workspace: Workspace, path: str) -> None:
         try:
             with open(path, encoding="utf-8") as file:
                 config = json.load(file)
@@ -115,6 +119,10 @@ class SiteLogStreamer(Widget):
         except OSError as error:
             self.log_error(fl_ctx, f"job {job} gets no live log: {path} cannot be written: {error}")
             return
+        try:
+            set_mark(workspace, job, self._log_file_name)
+        except OSError as error:
+            self.log_warning(fl_ctx, f"job {job}: should this process be killed, it will not finish the log: {error}")
         self._jobs.add(job)
         self.log_info(fl_ctx, f"job {job} gets a live log of {self._log_file_name}")
 
@@ -142,26 +150,43 @@ class SiteLogStreamer(Widget):
         if not job or workspace is None or not (job in self._jobs or is_errors):
             return
         self._jobs.discard(job)
+        self._begin_finish(fl_ctx, workspace, job, succeeds=True)
+
+    def _on_system_start(self, event_type: str, fl_ctx: Any) -> None:
+        """The process before this one was killed, or could not deliver: what it left is sent now."""
+        workspace = _workspace(fl_ctx)
+        if fl_ctx.get_process_type() != ProcessType.CLIENT_PARENT or workspace is None or not may_stream(fl_ctx):
+            return
+        for job in list(marked_jobs(workspace, self._log_file_name)):
+            # Its job's process may live on: then that one has the stream, and this here gives up.
+            self._begin_finish(fl_ctx, workspace, job, succeeds=False)
+
+    def _begin_finish(self, fl_ctx: Any, workspace: Workspace, job: str, *, succeeds: bool) -> None:
         path = os.path.join(os.path.abspath(workspace.get_run_dir(job)), self._log_file_name)
         if not os.path.exists(path):
+            clear_mark(workspace, job, self._log_file_name)
             return
         site = fl_ctx.get_identity_name()
         # This process serves many jobs: without these the receiver would not know which one the log belongs to.
         context = fl_ctx.get_engine().new_context()
         context.put(key=ReservedKey.RUN_NUM, value=job, private=False, sticky=True)
         context.put(key=ReservedKey.IDENTITY_NAME, value=site, private=False, sticky=False)
-        threading.Thread(
-            target=self._finish, args=(context, path, site, job), name=f"logstreamer-{job}", daemon=True
-        ).start()
+        about = {StreamCtxKey.CLIENT_NAME: site, StreamCtxKey.JOB_ID: job, SUCCEEDS: succeeds}
 
-    def _finish(self, fl_ctx: Any, path: str, site: str, job: str) -> None:
+        def finish() -> None:
+            if self._finish(context, path, about):
+                clear_mark(workspace, job, self._log_file_name)
+
+        threading.Thread(target=finish, name=f"logstreamer-{job}", daemon=True).start()
+
+    def _finish(self, fl_ctx: Any, path: str, stream_ctx: dict[str, Any]) -> bool:
         stop = threading.Event()
         stop.set()
         try:
-            LogStreamer.stream_log(
+            _, result = LogStreamer.stream_log(
                 channel=Channels.LOG_STREAMING_CHANNEL,
                 topic=LIVE_LOG_TOPIC,
-                stream_ctx={StreamCtxKey.CLIENT_NAME: site, StreamCtxKey.JOB_ID: job},
+                stream_ctx=stream_ctx,
                 targets=[SiteType.SERVER],
                 file_name=path,
                 fl_ctx=fl_ctx,
@@ -171,6 +196,8 @@ class SiteLogStreamer(Widget):
             )
         except Exception:  # a thread's last words
             logger.exception("the end of %s was not sent", path)
+            return False
+        return bool(result)
 
 
 def _may_add(component: dict[str, Any], log_file_name: str) -> bool:
