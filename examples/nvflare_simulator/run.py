@@ -69,7 +69,7 @@ def run_job(workspace: Path) -> int:
         model=[0.0, 0.0, 0.0, 0.0],
         min_clients=2,
         num_rounds=ROUNDS,
-        train_script=str(HERE / "train.py"),
+        train_script=str(HERE.parent / "nvflare" / "train.py"),
     )
     recipe.execute(SimEnv(num_clients=2, workspace_root=str(workspace)))
     return 0

@@ -57,11 +57,12 @@ def test_an_interval_that_is_none(widget: Any, name: str, value: Any, error: typ
 
 def test_a_job_can_export_the_widgets():
     """NVFlare's job API reads a component's arguments from attributes."""
-    streamer, receiver = vars(JobLogStreamer("log.json", 5.0, 0.1, True)), vars(JobLogReceiver("/d", 9.0, "/s"))
+    streamer, receiver = vars(JobLogStreamer("log.json", 5.0, 0.1, True)), vars(JobLogReceiver("/d", 9.0))
 
     names = ("log_file_name", "liveness_interval", "poll_interval", "target_parent_server")
     assert [streamer[f"_{name}"] for name in names] == ["log.json", 5.0, 0.1, True]
-    assert [receiver[f"_{name}"] for name in ("dest_dir", "idle_timeout", "store")] == ["/d", 9.0, "/s"]
+    assert [receiver[f"_{name}"] for name in ("dest_dir", "idle_timeout", "store")] == ["/d", 9.0, None]
+    assert vars(JobLogReceiver(store="/s"))["_store"] == "/s"
 
 
 @pytest.mark.parametrize(("value", "error"), [(-1, ConfigError), ("30", TypeError), (float("nan"), ConfigError)])
@@ -69,6 +70,21 @@ def test_an_idle_timeout_that_is_none(value: Any, error: type[Exception]):
     """The argument is named."""
     with pytest.raises(error, match="idle_timeout"):
         JobLogReceiver(idle_timeout=value)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "text"),
+    [
+        ({"dest_dir": 3}, TypeError, "dest_dir must be a str but got int"),
+        ({"store": 3}, TypeError, "store must be a str but got int"),
+        ({"store": ""}, ConfigError, "store must name a directory"),
+        ({"dest_dir": "/d", "store": "/s"}, ConfigError, "both are given"),
+    ],
+)
+def test_a_directory_that_is_none(arguments: dict[str, Any], error: type[Exception], text: str):
+    """When the widget is made, and not with the first log that comes."""
+    with pytest.raises(error, match=text):
+        JobLogReceiver(**arguments)
 
 
 @pytest.fixture

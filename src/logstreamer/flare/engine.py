@@ -9,6 +9,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from nvflare.apis.fl_constant import ReservedKey
@@ -113,33 +114,24 @@ class FlareEngine(StreamableEngine):
         """NVFlare's engines end with their runs, not with ours."""
 
 
+@dataclass(frozen=True, slots=True)
 class _Call:
     """One call of `stream_objects`, with its arguments."""
 
-    def __init__(
-        self,
-        engine: Any,
-        channel: str,
-        topic: str,
-        stream_ctx: dict[str, Any],
-        fl_ctx: Any,
-        optional: bool,
-        secure: bool,
-    ) -> None:
-        self._engine = engine
-        self._channel = channel
-        self._topic = topic
-        self._stream_ctx = stream_ctx
-        self._fl_ctx = fl_ctx
-        self._optional = optional
-        self._secure = secure
+    engine: Any
+    channel: str
+    topic: str
+    stream_ctx: dict[str, Any]
+    fl_ctx: Any
+    optional: bool
+    secure: bool
 
     def objects(self, producer: Any, targets: list[str]) -> tuple[str, Any]:
         """Send what *producer* makes."""
         bridge = ObjectsProducer(producer)
         backoff = Backoff(FIRST_RETRY, LAST_RETRY, random.random)
         while True:
-            rc, result = self._transaction(self._stream_ctx, targets, bridge, self._fl_ctx)
+            rc, result = self._transaction(self.stream_ctx, targets, bridge, self.fl_ctx)
             if bridge.error is not None:
                 raise bridge.error
             if not bridge.is_not_ready:
@@ -168,14 +160,14 @@ class _Call:
             thread.join()
         _release(key)
         outcomes = Outcomes({target: found[target] for target in targets})
-        signal = self._fl_ctx.get_run_abort_signal()
+        signal = self.fl_ctx.get_run_abort_signal()
         if signal is not None and signal.triggered:
             return ReturnCode.TASK_ABORTED, outcomes
         return (ReturnCode.OK if outcomes else ReturnCode.ERROR), outcomes
 
     def _follow_one(self, spec: FollowSpec, plain: Any, target: str, key: StreamKey) -> Any:
-        carrier = Carrier(spec, target, _protocol(spec, key), self._fl_ctx.get_run_abort_signal(), self._has_left)
-        producer = FollowProducer(carrier, plain, self._fl_ctx)
+        carrier = Carrier(spec, target, _protocol(spec, key), self.fl_ctx.get_run_abort_signal(), self._has_left)
+        producer = FollowProducer(carrier, plain, self.fl_ctx)
         backoff = Backoff(FIRST_RETRY, LAST_RETRY, random.random)
         said = ""
         try:
@@ -206,7 +198,7 @@ class _Call:
     def _say_over(self, spec: FollowSpec, carrier: Carrier) -> None:
         lane = carrier.lane
         if lane.reason:  # a line about a good end would be one more in a log that has just ended
-            log = logger.info if self._optional else logger.error
+            log = logger.info if self.optional else logger.error
             log("%s to %s: %s, %s", spec.path, carrier.target, lane.state.value, lane.reason)
 
     @staticmethod
@@ -218,37 +210,37 @@ class _Call:
 
     def _portable_ctx(self) -> dict[str, Any]:
         """What travels of the stream's context."""
-        stream_ctx = {key: value for key, value in self._stream_ctx.items() if key not in _LOCAL_KEYS}
+        stream_ctx = {key: value for key, value in self.stream_ctx.items() if key not in _LOCAL_KEYS}
         stream_ctx[PayloadKey.FILE_NAME] = _text(str(stream_ctx.get(PayloadKey.FILE_NAME, "")))
         return stream_ctx
 
     def _key(self, spec: FollowSpec) -> StreamKey:
-        name = str(self._stream_ctx.get(PayloadKey.FILE_NAME) or os.path.basename(spec.path))
-        job = str(self._fl_ctx.get_job_id() or "")
-        return StreamKey(self._channel, self._topic, job, _text(name), _text(os.path.abspath(spec.path)))
+        name = str(self.stream_ctx.get(PayloadKey.FILE_NAME) or os.path.basename(spec.path))
+        job = str(self.fl_ctx.get_job_id() or "")
+        return StreamKey(self.channel, self.topic, job, _text(name), _text(os.path.abspath(spec.path)))
 
     def _has_left(self) -> bool:
-        return not getattr(getattr(_cell(self._engine), "core_cell", None), "running", True)
+        return not getattr(getattr(_cell(self.engine), "core_cell", None), "running", True)
 
     def _patient_context(self) -> Any:
         """The caller's context, with an abort signal that is never raised: NVFlare's loop drops at once what is not
         sent yet when it sees one, and we send it."""
-        patient = self._fl_ctx.clone()
+        patient = self.fl_ctx.clone()
         patient.put(key=ReservedKey.RUN_ABORT_SIGNAL, value=Signal(), private=True, sticky=False)
         return patient
 
     def _transaction(
         self, stream_ctx: dict[str, Any], targets: list[str], producer: Any, fl_ctx: Any
     ) -> tuple[str, Any]:
-        done: tuple[str, Any] = self._engine.stream_objects(
-            channel=self._channel,
-            topic=self._topic,
+        done: tuple[str, Any] = self.engine.stream_objects(
+            channel=self.channel,
+            topic=self.topic,
             stream_ctx=stream_ctx,
             targets=targets,
             producer=producer,
             fl_ctx=fl_ctx,
-            optional=self._optional,
-            secure=self._secure,
+            optional=self.optional,
+            secure=self.secure,
         )
         return done
 

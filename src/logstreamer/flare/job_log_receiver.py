@@ -16,7 +16,7 @@ from nvflare.widgets.widget import Widget
 
 from logstreamer.apis.checks import check_non_negative_number
 from logstreamer.apis.shareable import ReturnCode
-from logstreamer.errors import StoreError
+from logstreamer.errors import ConfigError, StoreError
 from logstreamer.flare.consumers import StoredConsumerFactory
 from logstreamer.flare.handover import Handover
 from logstreamer.flare.hub import Hub, hub_of
@@ -49,12 +49,17 @@ class JobLogReceiver(Widget):
             the job runs, and the job manager gets a copy.
 
     Raises:
-        TypeError, ValueError: idle_timeout is no number of seconds.
+        TypeError: idle_timeout is no number, or a directory no string.
+        ConfigError: idle_timeout is negative or not finite, a directory is empty, or both are given.
     """
 
     def __init__(self, dest_dir: str | None = None, idle_timeout: float = 30.0, store: str | None = None) -> None:
         super().__init__()
         check_non_negative_number("idle_timeout", idle_timeout)
+        _check_directory("dest_dir", dest_dir)
+        _check_directory("store", store)
+        if dest_dir is not None and store is not None:
+            raise ConfigError(f"store takes the place of dest_dir, but both are given: {store!r}, {dest_dir!r}")
         # NVFlare's job API reads the arguments of a component from attributes of these names.
         self._dest_dir = dest_dir
         self._idle_timeout = idle_timeout
@@ -169,6 +174,15 @@ class JobLogReceiver(Widget):
         shutil.move(file, target)
         _forget(file)
         self.logger.info(f"live log {name} of {site} saved at {target}")
+
+
+def _check_directory(name: str, value: Any) -> None:
+    if value is None:
+        return
+    if not isinstance(value, str):
+        raise TypeError(f"{name} must be a str but got {type(value).__name__}")
+    if not value:
+        raise ConfigError(f"{name} must name a directory but is empty")
 
 
 def _free(path: str) -> str:
