@@ -45,6 +45,8 @@ HEADERS = {
 _STRANGER = """\
 <!doctype html>
 <html lang="en">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
 <title>logstreamer</title>
 <h1>This receiver asks for its token</h1>
 <p>Open the URL that <code>logstreamer serve</code> printed when it started; it ends in <code>/?token=...</code>.
@@ -54,6 +56,8 @@ keeps what it needs, and the token disappears from the address bar.
 _ONWARD = """\
 <!doctype html>
 <html lang="en">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
 <title>logstreamer</title>
 <meta http-equiv="refresh" content="0; url=/">
 <p><a href="/">Go on</a>

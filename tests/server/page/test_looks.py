@@ -110,6 +110,32 @@ def test_an_error_is_looked_for_once_the_lines_are_there(stage: Stage, screen, l
     expect(screen.tab.locator(".row.is-selected")).to_contain_text("ERROR line 3")
 
 
+def test_a_link_to_what_is_not_there(stage: Stage, screen):
+    """It says so, offers nothing that needs it, and shows it as soon as it begins."""
+    screen.forgive("404")  # the browser's, of what is not there
+    screen.open("#s=s/j/later.log", ".truth")
+    screen.says(".truth", "no such stream yet")
+    expect(screen.tab.locator("#download")).to_have_count(0)
+
+    stage.stream("later.log", b"INFO line 0\n")
+
+    screen.wait_line(0)
+    screen.says(".truth", "live")
+    expect(screen.tab.locator("#download")).to_be_visible()
+
+
+def test_a_hit_is_in_short_form(stage: Stage, screen, log):
+    """As its context and the log itself, where the match can be seen in it."""
+    screen.open(log.fragment)
+    for pattern, text in (("json", "INFO json loss=0.5"), ('"msg"', '{"level": "info", "msg": "json", "loss": 0.5}')):
+        screen.press("/")
+        screen.tab.locator("#search").fill(pattern)
+        screen.press("Enter")
+        expect(screen.tab.locator(".hit", has_text="json").locator(".hit-line:has(mark)")).to_have_text(text)
+        expect(screen.tab.locator(".hit mark").first).to_have_text(pattern)
+        screen.press("Escape")
+
+
 def test_a_phone(stage: Stage, browser, log):
     """Nothing is wider than the screen; the streams are a drawer."""
     context = signed_in(browser, stage.url, has_touch=True, is_mobile=True)

@@ -11,7 +11,7 @@ export function Banner({ app }) {
   if (state !== "lost") return null;
   const ago = Math.max(0, app.now.value - since);
   return html`<div class="banner" role="alert" id="banner">
-    <b>Connection lost ${format.age(ago)} ago.</b> States are as they were at ${format.clock(since / 1000, false).slice(0, 8)}; lines continue where
-    they stopped. ${reason}. <button class="link" onClick=${() => app.live.restart()}>try now</button>
+    <b>Connection lost ${format.age(ago)} ago:</b> ${reason}. States are as they were at ${format.clock(since / 1000, false).slice(0, 8)}; lines
+    continue where they stopped. <button class="link" onClick=${() => app.live.restart()}>try now</button>
   </div>`;
 }

@@ -14,8 +14,10 @@ export function Footer({ app }) {
   return html`<footer class="foot">
     ${place
       ? html`${lanes.size > 1 && html`<span>${lanes.get(place.path)?.label}</span>`}
-          <span>byte <b>${format.count(place.offset)}</b> of ${format.size(place.size)}</span>
-          <span>${(place.fraction * 100).toFixed(1)} %</span>
+          ${timeline.follow.value
+            ? html`<span>end of <b>${format.size(place.size)}</b></span>`
+            : html`<span>byte <b>${format.count(place.offset)}</b> of ${format.size(place.size)}</span>
+                <span>${(place.fraction * 100).toFixed(1)} %</span>`}
           ${place.time !== null && html`<span>${format.stamp(place.time, zone.value === "utc")}</span>`}`
       : html`<span>no lines</span>`}
     <span class="foot-right" role="status">${app.said.value || (timeline.busy.value ? "loading ..." : timeline.follow.value ? "following live" : timeline.attached.value ? "paused" : "reading history")}</span>

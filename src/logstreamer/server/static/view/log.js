@@ -90,8 +90,19 @@ function Notices({ app }) {
       No line of this level further up for long. <button class="link" onClick=${() => void timeline.lookFurther()}>look further</button>
     </div>`;
   }
+  if (app.sources.known.value && app.sources.list.value.length === 0) return html`<${Welcome} />`;
   if (timeline.entries.length === 0 && timeline.reels.length > 0) {
     return html`<div class="notice">${timeline.busy.value ? "Loading ..." : "Nothing to show yet: lines appear here as they arrive."}</div>`;
   }
   return null;
+}
+
+/** While nothing is stored at all: how to begin. */
+function Welcome() {
+  return html`<div class="welcome">
+    <h2>No stream yet</h2>
+    <p>Send a growing file from any machine, and it is here at once:</p>
+    <pre>logstreamer send train.log --to ${location.origin} --site NAME</pre>
+    <p class="faint">It asks for this receiver's token: set LOGSTREAMER_TOKEN, or give the whole URL that serve printed.</p>
+  </div>`;
 }

@@ -25,7 +25,7 @@ export function Sidebar({ app }) {
       <input
         type="search"
         id="source-filter"
-        placeholder=${all === 1 ? "1 stream" : `Filter ${all} streams`}
+        placeholder=${all === 0 ? "Filter the streams" : all === 1 ? "1 stream" : `Filter ${all} streams`}
         aria-label="Filter the streams"
         value=${app.sourceFilter.value}
         onInput=${(/** @type {{currentTarget: HTMLInputElement}} */ event) => (app.sourceFilter.value = event.currentTarget.value)}
@@ -33,7 +33,7 @@ export function Sidebar({ app }) {
     </div>
     <div class="side-list">
       ${[...groups].map(([name, members]) => html`<${Group} key=${name} app=${app} name=${name} members=${members} />`)}
-      ${sources.length === 0 && html`<p class="side-none">${app.sources.known.value ? "No stream yet. Start one with logstreamer send." : "Asking the receiver ..."}</p>`}
+      ${sources.length === 0 && html`<p class="side-none">${app.sources.known.value ? all === 0 ? "No stream yet." : "No stream of this name or state." : "Asking the receiver ..."}</p>`}
     </div>
   </nav>`;
 }

@@ -13,6 +13,6 @@ export function Sparkline({ rates }) {
   const points = rates.map((rate, index) => `${(from + index * step).toFixed(1)},${(HEIGHT - 1.5 - (rate / most) * (HEIGHT - 4)).toFixed(1)}`);
   const line = points.join(" ");
   return html`<svg class="spark" viewBox=${`0 0 ${WIDTH} ${HEIGHT}`} width=${WIDTH} height=${HEIGHT} aria-hidden="true">
-    ${points.length > 1 && html`<polygon points=${`${from.toFixed(1)},${HEIGHT} ${line} ${WIDTH},${HEIGHT}`} /><polyline points=${line} />`}
+    ${rates.some((rate) => rate > 0) && html`<polygon points=${`${from.toFixed(1)},${HEIGHT} ${line} ${WIDTH},${HEIGHT}`} /><polyline points=${line} />`}
   </svg>`;
 }

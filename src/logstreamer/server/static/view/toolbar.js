@@ -15,6 +15,7 @@ export function Toolbar({ app }) {
   const { timeline } = app;
   const paths = app.chosen.value;
   const following = timeline.follow.value;
+  void app.sources.list.value;
   return html`<div class="bar">
     <div class="bar-streams">
       ${paths.length === 1 ? html`<${One} app=${app} path=${paths[0]} />` : html`<${Several} app=${app} paths=${paths} />`}
@@ -32,7 +33,7 @@ export function Toolbar({ app }) {
       </select>
       <button class=${`tool ${wrap.value === "on" ? "is-on" : ""}`} id="wrap" aria-pressed=${String(wrap.value === "on")} title="Wrap long lines (w)" onClick=${toggleWrap}>Wrap</button>
       <button class="tool" id="zone" title="Times: local, UTC or none (t)" onClick=${nextZone}>${{ local: "Local time", utc: "UTC", off: "No times" }[zone.value]}</button>
-      ${paths.length === 1 &&
+      ${paths.length === 1 && app.sources.get(paths[0]) &&
       html`<a class="tool" id="download" href=${streamUrl(paths[0], "/bytes?download=1")} download title="Download all of it, byte for byte (d)">Download</a>
         <button class=${`tool ${app.details.value ? "is-on" : ""}`} id="details-toggle" aria-pressed=${String(app.details.value)} title="What the receiver knows about it (i)" onClick=${() => (app.details.value = !app.details.value)}>Details</button>`}
     </div>
@@ -46,7 +47,9 @@ function One({ app, path }) {
   const parts = path.split("/");
   return html`<div class="one">
     <h2 title=${path}><span>${parts.slice(0, 2).join(" / ")} / </span>${parts.slice(2).join("/")}</h2>
-    ${source && html`<${Truth} app=${app} source=${source} />`}
+    ${source
+      ? html`<${Truth} app=${app} source=${source} />`
+      : app.sources.known.value && html`<p class="truth">no such stream yet; it is shown as soon as it begins</p>`}
   </div>`;
 }
 
@@ -62,13 +65,14 @@ function Truth({ app, source }) {
   facts.push(format.size(status.size));
   return html`<p class="truth">
     <${State} state=${status.state} detail=${status.state_detail} />
-    ${facts.map((fact, index) => html`<span class="fact">${fact}${index < facts.length - 1 ? " · " : ""}</span>`)}
+    ${facts.map((fact, index) => html`${" "}<span class="fact">${fact}${index < facts.length - 1 ? " ·" : ""}</span>`)}
   </p>`;
 }
 
 /** @param {{app: App, paths: string[]}} props */
 function Several({ app, paths }) {
   void app.sources.list.value;
+  if (app.sources.list.value.length === 0) return null;
   if (paths.length === 0) return html`<p class="truth">Choose a stream. With Ctrl, or with its +, several are merged by time.</p>`;
   return html`<ul class="chips">
     ${paths.map((path) => {
