@@ -27,8 +27,8 @@ TOKEN = "viewers"
 MIB = 1 << 20
 BLOCK = b"".join(b"2026-11-24 18:20:37,123 - trainer - INFO - step %07d loss=0.123456\n" % n for n in range(20_000))
 PATIENCE = 120.0
-FULL = 5
-"""Blocks after which the buffers of a connection that nobody reads are full: 7 MiB."""
+FULL = 10
+"""Blocks after which the buffers of a connection that nobody reads are full: 13 MiB."""
 
 IDLE_SECONDS = 0.2
 
