@@ -8,13 +8,13 @@ import pytest
 
 from contract.ends import live_log, numbered, register
 from logstreamer import ConfigError, LogStreamer, ReturnCode
-from logstreamer import sender as sender_module
+from logstreamer import lane as lane_module
 from streamers.recording import PATIENCE, Recorder
 
 
 @pytest.fixture(autouse=True)
 def _impatient(monkeypatch):
-    monkeypatch.setattr(sender_module, "GIVE_UP_SECONDS", 1.0)
+    monkeypatch.setattr(lane_module, "GIVE_UP_SECONDS", 1.0)
 
 
 def test_every_target_gets_every_byte(net, tmp_path):

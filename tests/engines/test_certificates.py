@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from contract.nets import TOKEN
-from logstreamer import LogStreamer, ReturnCode, WebSocketEngine, sender
+from logstreamer import LogStreamer, ReturnCode, WebSocketEngine, lane
 from logstreamer.engines import websocket
 from streamers.recording import LiveLog, Recorder
 
@@ -54,7 +54,7 @@ def authority(tmp_path: Path) -> Authority:
 def _impatient(no_leaks: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(websocket, "FIRST_RETRY", 0.01)
     monkeypatch.setattr(websocket, "LAST_RETRY", 0.1)
-    monkeypatch.setattr(sender, "GIVE_UP_SECONDS", 0.5)
+    monkeypatch.setattr(lane, "GIVE_UP_SECONDS", 0.5)
 
 
 def send_one_line(directory: Path, served: tuple[Path, Path], trusted: Path) -> tuple[Recorder, tuple[str, Any]]:

@@ -10,8 +10,8 @@ from conftest import wait_until
 from contract.ends import live_log, numbered, register
 from logstreamer import LogStreamer, ReturnCode
 from logstreamer.engines.pump import WORKERS
+from logstreamer.follow_spec import FollowSpec
 from logstreamer.protocol.frames import StreamKey
-from logstreamer.sender import FollowSpec
 from streamers.recording import Recorder
 
 

@@ -12,7 +12,7 @@ from contract.ends import live_log, numbered, register
 from contract.nets import MemoryNet
 from contract.objects import EchoFactory, ListProducer
 from logstreamer import Faults, MemoryNetwork, ReturnCode
-from logstreamer.sender import FollowSpec
+from logstreamer.follow_spec import FollowSpec
 from streamers.recording import Recorder
 
 FAULTS = {

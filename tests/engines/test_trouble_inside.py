@@ -10,10 +10,11 @@ from conftest import wait_until
 from contract.ends import live_log, numbered, register
 from logstreamer import ReturnCode
 from logstreamer.inbound import Inbound
+from logstreamer.lane import Lane
 from logstreamer.protocol.frames import Abort, Open, StreamKey
 from logstreamer.protocol.receiver import Position
 from logstreamer.receiver import Receiver
-from logstreamer.sender import Lane, Sender
+from logstreamer.sender import Sender
 from logstreamer.sinks import GO_ON, Begun
 
 
@@ -46,8 +47,8 @@ def test_a_sender_that_fails_inside_ends_its_own_stream_and_no_other(
     original = getattr(owner, method)
 
     def fail_for_one(self, *args):
-        sender = self if owner is Sender else self._sender
-        if broken.is_set() and sender.spec.path.endswith("bad.log"):
+        spec = self.spec if owner is Sender else self._spec
+        if broken.is_set() and spec.path.endswith("bad.log"):
             fail()
         return original(self, *args)
 
@@ -108,7 +109,7 @@ def test_a_frame_that_cannot_be_encoded_ends_its_stream_only(net, recorder, tmp_
         good.write(b"good\n")
         bad.write(b"bad\n")
         recorder.wait(lambda: len(recorder.chunks) == 2)
-        [lane] = [lane for f in site._followings for lane in f.sender.lanes if f.sender.spec.path.endswith("bad.log")]
+        [lane] = [lane for f in site._followings for lane in f.sender.lanes if f.spec.path.endswith("bad.log")]
         lane.protocol._meta = {"mine": object()}
         net.network.cut("site-1", "server")
         _, result = bad.result()

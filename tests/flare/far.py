@@ -25,7 +25,7 @@ from flare.calls import Calls
 from flare.faults import Faults, step_clock
 from flare.net import Sites
 from logstreamer import FileStreamer, LogStreamer, ObjectProducer
-from logstreamer import sender as sender_module
+from logstreamer import lane as lane_module
 from logstreamer.flare.engine import FlareEngine
 
 STREAMERS = {"LogStreamer.stream_log": LogStreamer.stream_log, "FileStreamer.stream_file": FileStreamer.stream_file}
@@ -45,7 +45,7 @@ class Far:
 
     def give_up_after(self, seconds: float) -> None:
         """How long after a stop a target may stay away."""
-        sender_module.GIVE_UP_SECONDS = seconds
+        lane_module.GIVE_UP_SECONDS = seconds
 
     def connect(self, site: str) -> None:
         """Let *site* be there."""

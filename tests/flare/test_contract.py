@@ -18,7 +18,7 @@ from contract.test_objects import *  # noqa: F403
 from contract.test_objects import stream
 from contract.test_registration import *  # noqa: F403
 from contract.test_targets import *  # noqa: F403
-from logstreamer.sender import GIVE_UP_SECONDS
+from logstreamer.lane import GIVE_UP_SECONDS
 
 NOT_ON_NVFLARE = (
     # NVFlare's engines end with their processes and tell nobody: see the two tests below for what holds instead.

@@ -12,8 +12,8 @@ from typing import NamedTuple
 from urllib.parse import quote
 
 from logstreamer.engines.websocket import WebSocketEngine
+from logstreamer.follow_spec import FollowSpec
 from logstreamer.protocol.frames import StreamKey
-from logstreamer.sender import FollowSpec
 from logstreamer.server.alerts.rules import Config
 from logstreamer.server.alerts.service import Alerts
 from logstreamer.server.api import Api

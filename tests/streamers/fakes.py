@@ -11,7 +11,7 @@ from typing import Any
 from logstreamer.apis.context import FLContext, Signal
 from logstreamer.apis.shareable import ReturnCode, Shareable, make_reply
 from logstreamer.apis.streaming import PayloadKey
-from logstreamer.sender import FollowSpec
+from logstreamer.follow_spec import FollowSpec
 from logstreamer.streamers.chunk import OFFSET_HEADER
 from logstreamer.streamers.tail_producer import LogTailProducer
 

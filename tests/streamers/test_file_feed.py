@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from logstreamer.sender import FollowSpec
+from logstreamer.follow_spec import FollowSpec
 from logstreamer.streamers.file_feed import FileFeed
 
 

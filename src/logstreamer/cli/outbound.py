@@ -19,9 +19,9 @@ from logstreamer.cli.signals import Stop
 from logstreamer.engines.following import Following
 from logstreamer.engines.websocket import WebSocketEngine
 from logstreamer.errors import NameRefused
+from logstreamer.follow_spec import FollowSpec
 from logstreamer.lines.zones import ZONE
 from logstreamer.protocol.frames import StreamKey
-from logstreamer.sender import FollowSpec
 from logstreamer.store.layout import Place
 
 CHANNEL, TOPIC, RECEIVER = "log_streaming", "live_log", "receiver"

@@ -28,12 +28,13 @@ from logstreamer.engines.object_lane import ObjectLane
 from logstreamer.engines.object_stream import ObjectStream
 from logstreamer.engines.pump import Pump
 from logstreamer.errors import ConfigError, EngineError, LocalProtocolError
+from logstreamer.follow_spec import FollowSpec
 from logstreamer.objects import encode_shareable
 from logstreamer.protocol.codec import encode
 from logstreamer.protocol.frames import VERSION, Kind, Open, StreamKey
 from logstreamer.protocol.sender import SenderProtocol
 from logstreamer.receiver import OpenSink, Receiver
-from logstreamer.sender import FollowSpec, Sender
+from logstreamer.sender import Sender
 from logstreamer.sink_table import SinkTable
 from logstreamer.sinks import Registration
 from logstreamer.tail.wakeup import create_wakeup

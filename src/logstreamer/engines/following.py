@@ -11,7 +11,8 @@ from logstreamer.apis.outcomes import Outcomes
 from logstreamer.apis.shareable import ReturnCode
 from logstreamer.engines.channel import Channel
 from logstreamer.engines.pump import Pump
-from logstreamer.sender import Lane, Sender
+from logstreamer.lane import Lane
+from logstreamer.sender import Sender
 from logstreamer.tail.wakeup import Wakeup
 from logstreamer.tail.watching import Watching
 

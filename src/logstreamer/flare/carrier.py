@@ -12,10 +12,12 @@ from logstreamer.errors import RemoteProtocolError
 from logstreamer.flare import messages
 from logstreamer.flare.job_end import JobEnd
 from logstreamer.flare.pace import Pace
+from logstreamer.follow_spec import FollowSpec
+from logstreamer.lane import Lane
 from logstreamer.protocol.codec import decode, encode
 from logstreamer.protocol.frames import Frame
 from logstreamer.protocol.sender import SenderProtocol, SenderState
-from logstreamer.sender import FollowSpec, Lane, Sender
+from logstreamer.sender import Sender
 from logstreamer.tail import create_wakeup
 from logstreamer.tail.watching import Watching
 

@@ -33,11 +33,11 @@ from logstreamer.flare.consumers import FlareConsumerFactory
 from logstreamer.flare.hub import hub_of
 from logstreamer.flare.messages import MARK
 from logstreamer.flare.producers import FollowProducer, ObjectsProducer
+from logstreamer.follow_spec import FollowSpec
 from logstreamer.protocol.backoff import Backoff
 from logstreamer.protocol.codec import ENCODINGS, encode
 from logstreamer.protocol.frames import VERSION, Open, StreamKey
 from logstreamer.protocol.sender import SenderProtocol
-from logstreamer.sender import FollowSpec
 from logstreamer.sinks import Registration
 
 logger = logging.getLogger(__name__)

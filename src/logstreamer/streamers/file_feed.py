@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 
-from logstreamer.sender import FollowSpec
+from logstreamer.follow_spec import FollowSpec
 from logstreamer.tail import Follower, SegmentStart, Watch, create_wakeup
 
 _logger = logging.getLogger(__name__)

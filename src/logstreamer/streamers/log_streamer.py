@@ -15,7 +15,7 @@ from logstreamer.apis.checks import (
 from logstreamer.apis.context import FLContext
 from logstreamer.apis.streaming import PayloadKey, StopEvent, StreamDoneCallback
 from logstreamer.errors import ConfigError
-from logstreamer.sender import FollowSpec
+from logstreamer.follow_spec import FollowSpec
 from logstreamer.streamers.base import StreamerBase
 from logstreamer.streamers.file_feed import FileFeed
 from logstreamer.streamers.log_consumer import ChunkCallback, LogChunkConsumerFactory, dispatch_stream_done

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from logstreamer.apis.context import FLContext
 from logstreamer.apis.shareable import Shareable
 from logstreamer.drain import Drain
-from logstreamer.sender import FollowSpec
+from logstreamer.follow_spec import FollowSpec
 from logstreamer.streamers.chunk import Chunk
 from logstreamer.streamers.delivery import Delivery
 from logstreamer.streamers.producer import ChunkProducer, is_aborted
