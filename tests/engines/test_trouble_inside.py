@@ -109,7 +109,7 @@ def test_a_frame_that_cannot_be_encoded_ends_its_stream_only(net, recorder, tmp_
         good.write(b"good\n")
         bad.write(b"bad\n")
         recorder.wait(lambda: len(recorder.chunks) == 2)
-        [lane] = [lane for f in site._followings for lane in f.sender.lanes if f.spec.path.endswith("bad.log")]
+        [lane] = [lane for f in site._followings for lane in f.sender.lanes if f.sender.spec.path.endswith("bad.log")]
         lane.protocol._meta = {"mine": object()}
         net.network.cut("site-1", "server")
         _, result = bad.result()
