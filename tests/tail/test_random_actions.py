@@ -295,7 +295,9 @@ DESTRUCTIVE: dict[str, Callable[[Log], object]] = {
             st.tuples(st.sampled_from(sorted(DESTRUCTIVE)), st.just(0)),
             st.tuples(st.just("create"), st.just(0)),
             st.tuples(st.just("look"), st.integers(1, 6)),
+            st.tuples(st.just("lose"), st.integers(1, 30)),
             st.tuples(st.just("kill"), st.integers(0, 3)),
+            st.tuples(st.just("kill"), st.just(0)),
         ),
         min_size=20,
         max_size=40,
@@ -320,6 +322,14 @@ def test_across_kills_what_stands_in_a_file_is_read_once_though_others_were_dest
             elif action == "look":
                 reading.poll(2 * GRACE)
                 reading.read(number)
+                seen = len(written) // LINE
+            elif action == "lose":  # the mark of the gap is of a file that is still empty
+                written += log.append(number)
+                reading.poll()
+                log.truncate()
+                files.add(len(written) // LINE)
+                reading.poll(2 * GRACE)
+                reading.read()
                 seen = len(written) // LINE
             elif action in DESTRUCTIVE and log.path.exists():
                 DESTRUCTIVE[action](log)

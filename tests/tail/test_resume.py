@@ -259,13 +259,39 @@ def test_an_inode_that_was_reused_does_not_pass_over_the_files_before_it(log: Lo
     log.rotate()
     text += log.append(5)
     after.poll()
-    newest = str(FileId(log.path.stat().st_dev, log.path.stat().st_ino))
+    st = log.path.stat()
 
-    point = replace(point, source=newest + point.source[point.source.index(":") :])
+    _, colon, rest = point.source.partition(":")
+    point = replace(point, source=f"{FileId(st.st_dev, st.st_ino)}{colon}{rest}")
     resumed = follow(resume=point, follower=after.follower)
     resumed.settle()
 
     assert resumed.data == text
+
+
+def test_an_inode_that_a_compressor_reused_does_not_make_an_old_file_new(log: Log, follow: Follow):
+    log.append(3)
+    log.copytruncate()
+    log.append(3)
+    reading = follow(limit=13)
+    reading.read(2)
+    log.truncate()
+    reading.step()
+    log.append(2)
+    reading.step()
+    point = reading.resume_point()
+    reading.close()
+    log.path.unlink()
+    log.compress(1)
+    new = log.append(2)
+    st = log.packed(1).stat()
+
+    _, colon, rest = point.source.partition(":")
+    after = follow(resume=replace(point, source=f"{FileId(st.st_dev, st.st_ino)}{colon}{rest}"))
+    after.settle()
+
+    assert after.data == new
+    assert after.lost == [None]
 
 
 @pytest.mark.parametrize("restarts", [1, 2])

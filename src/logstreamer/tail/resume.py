@@ -149,19 +149,22 @@ def _find_newer(
     token: Token, held: list[Source], listing: list[Sibling], past: Past, now: float
 ) -> tuple[Source | None, list[Source]]:
     """The first held file that was written after the mark, and what was rotated before that and after the mark."""
-    if token.since is None:
+    since = token.since
+    if since is None:
         return None, []
     passed = [_is_passed(token, source.content, source.readable) for source in held]
     unread = held[_behind_last(passed) :]
-    link = next((s for s in unread if _follows(token, s.opening.source, s.look.mtime_ns)), None)
+    link = next((source for source in unread if source.look.mtime_ns > since), None)
     if held and link is not held[0]:
         return link, []  # what is held follows without a hole from its first on
-    return link, _find_rotated(token, held, listing, past, now)
+    return link, _find_rotated(token, since, held, listing, past, now)
 
 
-def _find_rotated(token: Token, held: list[Source], listing: list[Sibling], past: Past, now: float) -> list[Source]:
+def _find_rotated(
+    token: Token, since: int, held: list[Source], listing: list[Sibling], past: Past, now: float
+) -> list[Source]:
     strange = _until_held(listing, held)
-    newer = [sibling for sibling in strange if _follows(token, str(sibling.id), sibling.mtime_ns)]
+    newer = [sibling for sibling in strange if sibling.mtime_ns > since]
     older = [sibling for sibling in strange if sibling not in newer]
     # By its name it is older: a late writer, or a compressor that does not keep the time.
     newer = [sibling for sibling in newer if not any(is_elder(sibling, other) for other in older)]
@@ -179,12 +182,6 @@ def _find_rotated(token: Token, held: list[Source], listing: list[Sibling], past
         node = _prior(find, [*copied, *held], past, now)
         nodes[:0] = [node] if node is not None else []
     return nodes
-
-
-def _follows(token: Token, name: str, mtime_ns: int) -> bool:
-    """Whether a file was written after the mark; the one that was empty then has all its bytes from after it."""
-    assert token.since is not None
-    return mtime_ns > token.since or (name == token.name and not token.shows_text)
 
 
 def _is_passed_find(token: Token, find: Find) -> bool:
