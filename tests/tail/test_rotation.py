@@ -57,6 +57,22 @@ def test_t02_a_quiet_file_is_finished_after_the_grace_and_not_before(log: Log, f
     assert reading.step(GRACE * 0.2) == new
 
 
+def test_t02_a_short_file_that_is_written_to_after_the_grace_is_not_read_again(log: Log, follow: Follow):
+    """A truncation of its successor makes us look at the rotated files anew."""
+    text = log.append(5)
+    reading = follow()
+    old = log.rotate()
+    text += log.append(1)
+    assert reading.settle() == text
+    log.truncate()
+    reading.step()
+    late = log.append(2, to=old)
+    new = log.append(1)
+    reading.settle()
+
+    assert reading.data == text + late + new
+
+
 @pytest.mark.parametrize("times", [2, 3, 10])
 def test_t03_rotated_many_times_between_two_looks(log: Log, follow: Follow, times: int):
     written = log.append(3)

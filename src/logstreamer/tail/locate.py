@@ -212,8 +212,10 @@ class Past:
             _is_copy(content, size, packed, source) and (anyhow or mtime_ns < source.look.mtime_ns) for source in held
         ):
             return None
+        if not packed and (grown := self.find_finished(content)) is not None:
+            return grown.end if size > grown.end else None
         for done in reversed(self._finished):
-            same = anyhow or done.id == content.id or mtime_ns < done.mtime_ns
+            same = anyhow or mtime_ns < done.mtime_ns
             if same and _agrees(content, size, done.trail, done.end):
                 return done.end if size > done.end else None
         return 0
