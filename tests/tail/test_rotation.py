@@ -73,6 +73,28 @@ def test_t02_a_short_file_that_is_written_to_after_the_grace_is_not_read_again(l
     assert reading.data == text + late + new
 
 
+@pytest.mark.parametrize("count", [5, 500])
+def test_t02_a_file_rotated_before_we_came_is_not_read_for_its_late_writer(log: Log, follow: Follow, count: int):
+    """What it held when we came is at the receiver; what was written since is not."""
+    log.append(count)
+    before = follow()
+    before.read()
+    old = log.rotate()
+    log.append(1)
+    before.settle()
+    point = before.resume_point()
+    before.close()
+
+    after = follow(resume=point)
+    after.settle()
+    late = log.append(2, to=old)
+    log.rotate()
+    new = log.append(1)
+    after.settle()
+
+    assert after.data == late + new
+
+
 @pytest.mark.parametrize("times", [2, 3, 10])
 def test_t03_rotated_many_times_between_two_looks(log: Log, follow: Follow, times: int):
     written = log.append(3)

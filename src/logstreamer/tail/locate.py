@@ -12,6 +12,7 @@ from logstreamer.tail.content import UNPACKERS, Content, Look, open_content
 from logstreamer.tail.identity import FileId, Trail, same_text
 from logstreamer.tail.siblings import Sibling, list_siblings
 from logstreamer.tail.source import Source
+from logstreamer.tail.types import ANCHOR_SIZE
 
 _EVIDENCE = 4096
 """Bytes: a shorter text that agrees with another in head and mark may be a file of its own (constant header)."""
@@ -51,6 +52,7 @@ class Past:
         self._known: dict[FileId, tuple[int, int]] | None = None
         self._stamps: list[int] = []
         self._finished: deque[Finished] = deque(maxlen=32)
+        self._older: Finished | None = None
         self._watched_of: list[str] | None = None
         self._both: tuple[frozenset[str], frozenset[str]] = (frozenset(), frozenset())
 
@@ -93,7 +95,13 @@ class Past:
     def remember(self) -> None:
         """Take what stands there now as known; call it before the path is opened. Raises OSError."""
         self._places = _places_of(self.path)
-        self._known = _versions(self.list_all())
+        listing = self.list_all()
+        # Its writer may be late: then what it held by now is not news.
+        newest = listing[-1] if listing else None
+        trail = trail_of(newest) if newest is not None else None
+        if newest is not None and trail is not None:
+            self._older = Finished(newest.id, trail, newest.size, newest.mtime_ns)
+        self._known = _versions(listing)
 
     def accept(self, listing: Iterable[Sibling]) -> None:
         """Take *listing*, which was looked through for news, as known."""
@@ -190,11 +198,7 @@ class Past:
 
     def find_finished(self, content: Content) -> Finished | None:
         """The finished source of which *content* is the same file, grown or not; None for another file."""
-        size = content.look().size
-        for done in reversed(self._finished):
-            if done.id == content.id and size >= done.end and done.trail.agrees(content.read, size):
-                return done
-        return None
+        return next((done for done in reversed(self._finished) if _is_grown(content, done)), None)
 
     def unread_from(
         self, content: Content, packed: bool, held: Iterable[Source], *, by_rename: bool = False
@@ -212,8 +216,11 @@ class Past:
             _is_copy(content, size, packed, source) and (anyhow or mtime_ns < source.look.mtime_ns) for source in held
         ):
             return None
-        if not packed and (grown := self.find_finished(content)) is not None:
-            return grown.end if size > grown.end else None
+        done = self.find_finished(content)
+        if done is None and self._older is not None and _is_grown(content, self._older):
+            done = self._older
+        if done is not None:
+            return done.end if size > done.end else None
         for done in reversed(self._finished):
             same = anyhow or mtime_ns < done.mtime_ns
             if same and _agrees(content, size, done.trail, done.end):
@@ -254,6 +261,12 @@ def _is_begun_copy(find: Find, content: Content) -> bool:
         return False
     size, whole = find.content.look().size, content.look().size
     return size == 0 or (size <= whole and same_text(find.content.read, size, content.read, whole))
+
+
+def _is_grown(content: Content, done: Finished) -> bool:
+    """Whether *content* is that very file, grown or not."""
+    size = content.look().size
+    return done.id == content.id and size >= done.end and done.trail.agrees(content.read, size)
 
 
 def _agrees(content: Content, size: int, trail: Trail, end: int) -> bool:
@@ -302,6 +315,21 @@ def open_sibling(sibling: Sibling) -> Find:
         content.close()
         raise FileNotFoundError(errno.ENOENT, "renamed since it was listed", sibling.path)
     return Find(sibling, content)
+
+
+def trail_of(sibling: Sibling) -> Trail | None:
+    """How a plain rotated file begins and ends; None for one that cannot be read. Raises OSError as `open_sibling`."""
+    content = None if sibling.packed else open_sibling(sibling).content
+    if content is None:
+        return None
+    try:
+        trail = Trail()
+        trail.extend_head(content.read)
+        size = min(sibling.size, ANCHOR_SIZE)
+        trail.add(sibling.size, content.read(sibling.size - size, size))
+        return trail
+    finally:
+        content.close()
 
 
 def close_all(finds: Iterable[Find]) -> None:

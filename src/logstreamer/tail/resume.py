@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from itertools import takewhile
 
 from logstreamer.tail.content import Content
-from logstreamer.tail.identity import Before, FileId, Token, continues
-from logstreamer.tail.locate import Find, Past, close_all, open_sibling
+from logstreamer.tail.identity import Before, FileId, Proof, Token, continues
+from logstreamer.tail.locate import Find, Past, close_all, open_sibling, trail_of
 from logstreamer.tail.siblings import Sibling, is_elder
 from logstreamer.tail.source import Source, lost_source, opening_of
 from logstreamer.tail.types import ResumePoint
@@ -61,7 +61,7 @@ def find_resumed(
     if source is None:
         return None
     try:
-        before = _last_passed(listing, [*prior, *held], now)
+        before = _last_passed(listing, [*prior, *held])
     except BaseException:
         _close(prior)
         raise
@@ -201,20 +201,14 @@ def _behind_last(passed: list[bool]) -> int:
     return max((index + 1 for index, is_passed in enumerate(passed) if is_passed), default=0)
 
 
-def _last_passed(listing: list[Sibling], nodes: list[Source], now: float) -> Before | None:
+def _last_passed(listing: list[Sibling], nodes: list[Source]) -> Before | None:
     """The newest rotated file that is not among *nodes*: the stream goes on behind it."""
     ids = _ids(nodes)
     sibling = next((sibling for sibling in reversed(listing) if sibling.id not in ids), None)
     if sibling is None:
         return None
-    # Nobody writes to a compressed one, and opening it unpacks it all.
-    find = Find(sibling, None) if sibling.packed else open_sibling(sibling)
-    if find.content is None:
-        return Before(sibling.mtime_ns, None)
-    try:
-        return _node(find, now).as_before()
-    finally:
-        find.content.close()
+    trail = trail_of(sibling)
+    return Before(sibling.mtime_ns, Proof.of(trail) if trail is not None and trail.head else None)
 
 
 # --- nodes
