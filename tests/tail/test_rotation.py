@@ -95,6 +95,21 @@ def test_t02_a_file_rotated_before_we_came_is_not_read_for_its_late_writer(log: 
     assert after.data == late + new
 
 
+def test_t02_written_to_and_compressed_between_two_looks(log: Log, follow: Follow):
+    """While the new file was still empty: its first line makes us look for what came in between."""
+    text = log.append(500)
+    reading = follow()
+    reading.read()
+    old = log.rotate()
+    reading.step()
+    text += log.append(1, to=old)
+    log.compress(1)
+    text += log.append(1)
+    reading.settle()
+
+    assert reading.data == text
+
+
 @pytest.mark.parametrize("times", [2, 3, 10])
 def test_t03_rotated_many_times_between_two_looks(log: Log, follow: Follow, times: int):
     written = log.append(3)

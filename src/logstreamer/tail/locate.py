@@ -291,11 +291,12 @@ def _places_of(path: str) -> list[str]:
 def _is_copy(content: Content, size: int, packed: bool, source: Source) -> bool:
     if source.content is None or source.content.id == content.id:
         return False
-    if packed and size != source.look.size:
+    whole = source.content.look().size  # since our last look it may have been written to, and compressed
+    if packed and size != whole:
         return False
     if not packed and size < _EVIDENCE:
         return False
-    return same_text(content.read, size, source.content.read, source.look.size)
+    return same_text(content.read, size, source.content.read, whole)
 
 
 def open_sibling(sibling: Sibling) -> Find:
