@@ -326,6 +326,36 @@ def test_a_late_writer_to_the_file_before_does_not_double_it(log: Log, follow: F
     assert after.data == new
 
 
+@pytest.mark.parametrize("restarted", [False, True])
+def test_a_late_writer_to_the_file_before_one_that_was_emptied(log: Log, follow: Follow, restarted: bool):
+    """The text before is in no file any more; the rotated file is the one before that."""
+    log.append(500)
+    reading = follow()
+    reading.read()
+    old = log.rotate()
+    log.append(1)
+    reading.settle()
+    if restarted:
+        point = reading.resume_point()
+        reading.close()
+        reading = follow(resume=point)
+    log.append(1)
+    reading.poll()
+    log.truncate()
+    reading.settle()
+    assert reading.lost == [13]
+    point = reading.resume_point() if reading.segments else point
+    reading.close()
+    log.append(2, to=old)
+    new = log.append(3)
+
+    after = follow(resume=point)
+    after.settle()
+
+    assert after.data == new
+    assert after.lost == [None]
+
+
 def test_a_late_writer_two_files_back_is_known_by_its_name(log: Log, follow: Follow):
     log.append(3)
     log.rotate()

@@ -192,7 +192,7 @@ class Cursor:
         following = source.next
         if following is not None:
             opening = _with_loss(following.opening, lost, source.fate)
-            self.enter(following, following.start, opening, source.as_before())
+            self.enter(following, following.start, opening, source.as_before(self._before))
             self._chain.passed()
             return True
         if lost:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import takewhile
 
 from logstreamer.tail.content import Content
@@ -25,7 +25,7 @@ class Resumed:
         prior: *source* and what was rotated after it, when they were not held open yet; else empty.
         link: the held source that follows the last of *prior*; None: the first one held.
         doubt: why something may be missing before it; "": nothing is.
-        before: the file before *source*, where a segment begins.
+        before: the file before *source*.
     """
 
     source: Source
@@ -51,21 +51,16 @@ def find_resumed(
     listing = past.list_all()
     token = Token.read(resume.source)
     resumed = _find_place(resume, token, held, listing, past, now)
-    if resumed is not None:
-        return resumed
-    doubt = f"nothing goes on at byte {resume.position} of source {token.name}"
-    if token.since is not None and not _shows_text(resume, token):
-        doubt = _WAS_EMPTY
-    link, prior = _find_newer(token, held, listing, past, now)
-    source = prior[0] if prior else link or first
-    if source is None:
+    if resumed is None:
+        resumed = _pass_over(resume, token, held, first, listing, past, now)
+    if resumed is None:
         return None
     try:
-        before = _last_passed(listing, [*prior, *held])
+        return replace(resumed, before=_last_passed(listing, [*resumed.prior, *held]))
     except BaseException:
-        _close(prior)
+        for source in resumed.prior:
+            source.close()
         raise
-    return Resumed(source, source.start, prior, link, doubt, before)
 
 
 def _shows_text(resume: ResumePoint, token: Token) -> bool:
@@ -143,6 +138,24 @@ def _build(
 
 
 # --- what came after it
+
+
+def _pass_over(
+    resume: ResumePoint,
+    token: Token,
+    held: list[Source],
+    first: Source | None,
+    listing: list[Sibling],
+    past: Past,
+    now: float,
+) -> Resumed | None:
+    link, prior = _find_newer(token, held, listing, past, now)
+    source = prior[0] if prior else link or first
+    if source is None:
+        return None
+    was_empty = token.since is not None and not _shows_text(resume, token)
+    doubt = _WAS_EMPTY if was_empty else f"nothing goes on at byte {resume.position} of source {token.name}"
+    return Resumed(source, source.start, prior, link, doubt)
 
 
 def _find_newer(
@@ -232,11 +245,6 @@ def _open_all(siblings: Iterable[Sibling]) -> list[Find]:
         close_all(finds)
         raise
     return finds
-
-
-def _close(nodes: Iterable[Source]) -> None:
-    for node in nodes:
-        node.close()
 
 
 def _prior(find: Find, held: list[Source], past: Past, now: float) -> Source | None:

@@ -188,9 +188,12 @@ class Source:
         """Whether *token* was made of this very node, while nothing of it had been seen."""
         return token.proof == self._blank
 
-    def as_before(self) -> Before:
-        """What its successor's mark says of it."""
-        return Before(self.look.mtime_ns, Proof.of(self.trail) if self.trail.head else None)
+    def as_before(self, before: Before | None) -> Before:
+        """What its successor's mark says of it; of what came *before* it where its text is in no file any more."""
+        proof = before.proof if before is not None else None
+        if self.content is not None and self.trail.head:
+            proof = Proof.of(self.trail)
+        return Before(max(self.look.mtime_ns, before.mtime_ns if before is not None else 0), proof)
 
     def go_on(self, start: int, trail: Trail) -> None:
         """An earlier node of this file was read up to *start*; *trail* is what was remembered of it."""
