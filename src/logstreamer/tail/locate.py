@@ -52,7 +52,6 @@ class Past:
         self._known: dict[FileId, tuple[int, int]] | None = None
         self._stamps: list[int] = []
         self._finished: deque[Finished] = deque(maxlen=32)
-        self._older: Finished | None = None
         self._watched_of: list[str] | None = None
         self._both: tuple[frozenset[str], frozenset[str]] = (frozenset(), frozenset())
 
@@ -95,13 +94,7 @@ class Past:
     def remember(self) -> None:
         """Take what stands there now as known; call it before the path is opened. Raises OSError."""
         self._places = _places_of(self.path)
-        listing = self.list_all()
-        # Its writer may be late: then what it held by now is not news.
-        newest = listing[-1] if listing else None
-        trail = trail_of(newest) if newest is not None else None
-        if newest is not None and trail is not None:
-            self._older = Finished(newest.id, trail, newest.size, newest.mtime_ns)
-        self._known = _versions(listing)
+        self._known = _versions(self.list_all())
 
     def accept(self, listing: Iterable[Sibling]) -> None:
         """Take *listing*, which was looked through for news, as known."""
@@ -198,7 +191,11 @@ class Past:
 
     def find_finished(self, content: Content) -> Finished | None:
         """The finished source of which *content* is the same file, grown or not; None for another file."""
-        return next((done for done in reversed(self._finished) if _is_grown(content, done)), None)
+        size = content.look().size
+        for done in reversed(self._finished):
+            if done.id == content.id and size >= done.end and done.trail.agrees(content.read, size):
+                return done
+        return None
 
     def unread_from(
         self, content: Content, packed: bool, held: Iterable[Source], *, by_rename: bool = False
@@ -216,11 +213,8 @@ class Past:
             _is_copy(content, size, packed, source) and (anyhow or mtime_ns < source.look.mtime_ns) for source in held
         ):
             return None
-        done = self.find_finished(content)
-        if done is None and self._older is not None and _is_grown(content, self._older):
-            done = self._older
-        if done is not None:
-            return done.end if size > done.end else None
+        if (grown := self.find_finished(content)) is not None:
+            return grown.end if size > grown.end else None
         for done in reversed(self._finished):
             same = anyhow or mtime_ns < done.mtime_ns
             if same and _agrees(content, size, done.trail, done.end):
@@ -261,12 +255,6 @@ def _is_begun_copy(find: Find, content: Content) -> bool:
         return False
     size, whole = find.content.look().size, content.look().size
     return size == 0 or (size <= whole and same_text(find.content.read, size, content.read, whole))
-
-
-def _is_grown(content: Content, done: Finished) -> bool:
-    """Whether *content* is that very file, grown or not."""
-    size = content.look().size
-    return done.id == content.id and size >= done.end and done.trail.agrees(content.read, size)
 
 
 def _agrees(content: Content, size: int, trail: Trail, end: int) -> bool:
