@@ -9,8 +9,10 @@ import time
 
 import pytest
 
+from logstreamer.lines import Annotator
 from logstreamer.server import feed as feed_module
 from logstreamer.server import viewer as viewer_module
+from logstreamer.server.pace import Pace
 from server.bench import Copy, Event
 
 
@@ -335,3 +337,22 @@ def test_what_nobody_reads_is_not_even_put_into_words(bench, monkeypatch):
             time.sleep(0.5)
 
     assert len(made) < 8_000_000 / feed_module.SLICE / 1.5
+
+
+def test_a_feed_that_nobody_waits_for_is_told_once():
+    """However much comes in: waking the loop for each frame would cost those who send."""
+    annotator = Annotator()
+    feed = feed_module.Feed(feed_module.Source("s/j/f", None, lambda: None, lambda: None), 0, annotator, Pace())
+    feed._wake.clear()
+    asked = []
+
+    feed.call(asked.append)
+    feed.call(asked.append)
+    assert len(asked) == 1
+    asked[0]()
+    for _ in range(3):
+        feed.call(asked.append)
+    assert len(asked) == 1, "it has not looked since"
+    feed._wake.clear()
+    feed.call(asked.append)
+    assert len(asked) == 2

@@ -41,6 +41,9 @@ ROUND_SECONDS = 0.04
 FAN_OUT = 64 << 20
 """Bytes a second for all viewers of one stream together; a quarter of it while the loop is busy."""
 
+MANY = 25
+"""With more viewers than these a busy loop has fewer events a second for each: it is their number that costs."""
+
 SKIPPED_SECONDS = 1.0
 """Least time between two looks at a stream that grows so fast that parts are left out: nobody reads that."""
 
@@ -160,8 +163,9 @@ class Feed:
         self._wake.set()
 
     def call(self, call_soon: Callable[[Callable[[], None]], None]) -> None:
-        """Have `wake` called through *call_soon* unless that is on its way already; from any thread."""
-        if not self._called:
+        """Have `wake` called through *call_soon* unless that is on its way, or nobody has looked since; any thread."""
+        # `run` clears the event before it looks: what it has not cleared yet it has not looked for either.
+        if not self._called and not self._wake.is_set():
             self._called = True
             call_soon(self.wake)
 
@@ -209,8 +213,8 @@ class Feed:
         if not made:
             return 0.0
         viewers, busy = max(1, len(self.watchers)), self._pace.busy
-        rate = max(1 << 20, min(4 << 20, FAN_OUT // viewers)) / (4 if busy else 1)
-        least = 0.0 if self._wake.is_set() else ROUND_SECONDS * (1 + viewers / 25 if busy else 1)
+        rate = max(1 << 20, min(4 << 20, FAN_OUT // viewers)) / (4 * max(1, viewers / MANY) if busy else 1)
+        least = 0.0 if self._wake.is_set() else ROUND_SECONDS * (1 + viewers / MANY if busy else 1)
         return max(least, made / rate)
 
     def _step(self, size: int) -> None:
