@@ -113,11 +113,11 @@ def test_an_error_is_looked_for_once_the_lines_are_there(stage: Stage, screen, l
 def test_a_link_to_what_is_not_there(stage: Stage, screen):
     """It says so, offers nothing that needs it, and shows it as soon as it begins."""
     screen.forgive("404")  # the browser's, of what is not there
-    screen.open("#s=s/j/later.log", ".truth")
+    screen.open("#s=s/j/to-come.log", ".truth")
     screen.says(".truth", "no such stream yet")
     expect(screen.tab.locator("#download")).to_have_count(0)
 
-    stage.stream("later.log", b"INFO line 0\n")
+    stage.stream("to-come.log", b"INFO line 0\n")
 
     screen.wait_line(0)
     screen.says(".truth", "live")
