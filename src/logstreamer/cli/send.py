@@ -47,7 +47,7 @@ Examples:
 @click.option("--stop-at-eof", is_flag=True, help="Send what there is now, and end.")
 @click.option(
     "--keep-open", is_flag=True,
-    help="When stopped, leave the streams open, as `stopped`: the next `send` of these files continues the same copies.",
+    help="When stopped, leave the streams open, as `stopped`: the next `send` of the files continues the same copies.",
 )  # fmt: skip
 @click.option(
     "--token", metavar="TOKEN", envvar=TOKEN_VARIABLE,
