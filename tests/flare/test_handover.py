@@ -5,18 +5,24 @@ from __future__ import annotations
 import logging
 import os
 import threading
-from contextlib import nullcontext
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from nvflare.apis.fl_constant import ReservedKey
 from nvflare.apis.fl_context import FLContext
+from nvflare.apis.impl.job_def_manager import SimpleJobDefManager
+from nvflare.apis.server_engine_spec import ServerEngineSpec
+from nvflare.app_common.storages.filesystem_storage import FilesystemStorage
 
 from logstreamer.flare import JobLogReceiver, JobLogStreamer, job_log_streamer
 from logstreamer.protocol.frames import StreamKey
 
 JOB = "job-7"
+JOB_UUID = "7a1c3c1e-5c0e-4f43-9d5f-0d7c0f5b8a11"
 
 
 class Manager:
@@ -43,11 +49,12 @@ class Manager:
 class Server:
     """A receiver and its engine."""
 
-    def __init__(self, root: Path, manager: Manager | None, **args: Any) -> None:
+    def __init__(self, root: Path, manager: Manager | None, job: str = JOB, **args: Any) -> None:
+        self.job = job
         self.receiver = JobLogReceiver(**args)
-        self.stored = self.receiver._open(SimpleNamespace(get_job_id=lambda: JOB))
+        self.stored = self.receiver._open(SimpleNamespace(get_job_id=lambda: job))
         workspace = SimpleNamespace(get_run_dir=lambda job: str(root / "run" / job))
-        self.engine = SimpleNamespace(
+        self.engine: Any = SimpleNamespace(
             new_context=lambda: nullcontext(SimpleNamespace()),
             get_component=lambda name: manager,
             get_workspace=lambda: workspace,
@@ -55,7 +62,7 @@ class Server:
 
     def end(self, body: bytes, *, source: str, name: str = "log.txt", rc: str = "OK") -> Path:
         """A stream comes and ends; where its copy lay."""
-        file = self.stored.store.open(JOB, "site-1", name, key=source)
+        file = self.stored.store.open(self.job, "site-1", name, key=source)
         file.begin_run("run")
         if body:
             file.start_segment(0, "s", 0, "start", 0, "")
@@ -65,7 +72,7 @@ class Server:
         path = file.path
         file.end_run(rc, "")
         file.close()
-        key = StreamKey("log_streaming", "live_log", JOB, name, source)
+        key = StreamKey("log_streaming", "live_log", self.job, name, source)
         self.receiver._ended(self.engine, self.stored, "site-1", key, path, rc, "")
         return Path(self.stored.store.root) / path
 
@@ -128,6 +135,36 @@ def test_a_store_keeps_its_copy(tmp_path: Path):
     left = Server(tmp_path, manager, store=str(tmp_path / "store")).end(b"whole", source="/b")
 
     assert left.read_bytes() == manager.kept["LOG_log.txt_site-1"] == b"whole"
+
+
+def test_nvflares_own_job_manager_keeps_every_log(tmp_path: Path):
+    """In the job storage of a real server, under the names it asks for when somebody downloads them."""
+    storage = FilesystemStorage(root_dir=str(tmp_path / "jobs"), uri_root="/")
+    manager = SimpleJobDefManager(uri_root=str(tmp_path / "jobs"), job_store_id="store")
+    storage.create_object(manager.job_uri(JOB_UUID), b"job", {})
+
+    class Engine(ServerEngineSpec):
+        def get_component(self, component_id: str) -> Any:
+            return storage if component_id == "store" else manager
+
+        @contextmanager
+        def new_context(self) -> Iterator[FLContext]:
+            yield fl_ctx
+
+    Engine.__abstractmethods__ = frozenset()  # nobody asks it for more
+    fl_ctx = FLContext()
+    fl_ctx.set_prop(ReservedKey.ENGINE, Engine(), private=True, sticky=False)
+    server = Server(tmp_path, None, dest_dir=str(tmp_path / "dest"), job=JOB_UUID)
+    server.engine = fl_ctx.get_engine()
+
+    server.end(b"one\n", source="/a")
+    server.end(b"one\ntwo\n", source="/a")
+    server.end(b"other\n", source="/b")
+
+    def kept(kind: str) -> bytes | None:
+        return manager.get_client_data(JOB_UUID, "site-1", kind, fl_ctx)
+
+    assert [kept("LOG_log.txt"), kept("LOG_log.txt.2"), kept("LOG_log.txt.3")] == [b"one\ntwo\n", b"other\n", None]
 
 
 def test_without_a_job_manager_it_moves_to_the_run_directory(
