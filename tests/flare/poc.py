@@ -30,7 +30,7 @@ PROJECT = {
     ],
 }
 ADMIN = "admin@nvidia.com"
-SITES = ("site-1", "site-2", "site-3")
+SITES = ("site-1", "site-2", "site-3", "site-4")
 PATIENCE = 90.0
 
 
@@ -208,7 +208,7 @@ def _ports() -> dict[str, int]:
         return {"fed_learn_port": probe.getsockname()[1]}
 
 
-def write_job(directory: Path, rounds: int, *, sleep: float) -> Path:
+def write_job(directory: Path, rounds: int) -> Path:
     """A job without code of its own: NVFlare's numpy trainer, which says something in each round."""
     server = {
         "format_version": 2,
@@ -220,7 +220,7 @@ def write_job(directory: Path, rounds: int, *, sleep: float) -> Path:
                     "min_clients": 1,
                     "num_rounds": rounds,
                     "start_round": 0,
-                    "wait_time_after_min_received": 1,
+                    "wait_time_after_min_received": 0,
                     "aggregator_id": "aggregator",
                     "persistor_id": "persistor",
                     "shareable_generator_id": "generator",
@@ -250,7 +250,7 @@ def write_job(directory: Path, rounds: int, *, sleep: float) -> Path:
         "executors": [
             {
                 "tasks": ["train"],
-                "executor": {"path": "nvflare.app_common.np.np_trainer.NPTrainer", "args": {"sleep_time": sleep}},
+                "executor": {"path": "nvflare.app_common.np.np_trainer.NPTrainer", "args": {"sleep_time": 0.1}},
             }
         ],
         "components": [],

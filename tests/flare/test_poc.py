@@ -1,4 +1,4 @@
-"""A real deployment: what a killed job and a killed client left, ten rotations, a site that forbids it."""
+"""A real deployment: what a killed job, a killed client and an abort left, ten rotations, a site that forbids it."""
 
 from __future__ import annotations
 
@@ -15,8 +15,9 @@ from logstreamer.store import View
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 
 ROTATIONS = 10
-ROTATE_AT = 600
-JOB_KILLED, CLIENT_KILLED, CLOSED = SITES
+ROTATE_AT = 2000
+JOB_KILLED, CLIENT_KILLED, ABORTED, CLOSED = SITES
+OPEN = SITES[:3]
 
 
 @pytest.fixture
@@ -55,18 +56,18 @@ def rotate_often(deployment: Deployment, site: str) -> None:
     )
 
 
-def test_a_killed_job_a_killed_client_ten_rotations_and_a_site_that_forbids_it(deployment: Deployment, tmp_path: Path):
-    """Of two sites the log is whole, to the last byte that a killed process wrote; of the third there is nothing."""
+def test_a_killed_job_a_killed_client_an_abort_and_a_site_that_forbids_it(deployment: Deployment, tmp_path: Path):
+    """Of three sites the log is whole, to the last byte that its process wrote; of the fourth there is nothing."""
     store = tmp_path / "store"
     enabled = deployment.logstreamer("flare", "enable", deployment.kits, "--store", store)
     assert enabled.returncode == 0, enabled.stderr
-    for site in (JOB_KILLED, CLIENT_KILLED):
+    for site in OPEN:
         rotate_often(deployment, site)
     deployment.change(CLOSED, "resources.json", allow_log_streaming=False)
     deployment.start()
-    job = deployment.submit(write_job(tmp_path / "job", 50, sleep=0.1))
-    logs = {site: deployment.kits / site / job / "log.txt" for site in (JOB_KILLED, CLIENT_KILLED)}
-    copies = {site: store / site / job / "log.txt" for site in logs}
+    job = deployment.submit(write_job(tmp_path / "job", 1000))
+    logs = {site: deployment.kits / site / job / "log.txt" for site in OPEN}
+    copies = {site: store / site / job / "log.txt" for site in OPEN}
 
     def record(site: str) -> Any:
         with View(store) as view:
@@ -76,22 +77,25 @@ def test_a_killed_job_a_killed_client_ten_rotations_and_a_site_that_forbids_it(d
         found = record(site)
         return [segment.reason for segment in found.segments].count("rotated") if found else 0
 
-    wait_for("rotations", lambda: all(rotated(site) >= ROTATIONS for site in logs), deployment)
+    def wait_for_end(site: str) -> None:
+        wait_for(f"the end of the copy of {site}", lambda: getattr(record(site), "finished", None), deployment)
 
+    wait_for("rotations", lambda: all(rotated(site) >= ROTATIONS for site in OPEN), deployment)
     deployment.kill_client(CLIENT_KILLED, job)
     deployment.kill_job(JOB_KILLED, job)
     assert any(part.startswith(copies[CLIENT_KILLED].read_bytes()) for part in tails(logs[CLIENT_KILLED]))
     deployment.start_client(CLIENT_KILLED)
+    wait_for_end(JOB_KILLED)
+    deployment.abort()
 
-    for site in logs:
-        wait_for(f"the end of the copy of {site}", lambda site=site: getattr(record(site), "finished", 0), deployment)
+    for site in OPEN:
+        wait_for_end(site)
         assert copies[site].read_bytes() in tails(logs[site])
         assert record(site).gaps == ()
         assert sorted(path.name for path in copies[site].parent.glob("log*")) == ["log.txt"]
     assert not (store / CLOSED).exists()
-    wait_for("a line about it", lambda: "does not allow" in _text(deployment.kits / CLOSED), deployment)
+    assert "does not allow" in _text(deployment.kits / CLOSED)
     assert deployment.logstreamer("verify", store).returncode == 0
-    deployment.abort()
 
 
 def tails(log: Path) -> list[bytes]:
