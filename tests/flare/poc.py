@@ -226,6 +226,7 @@ def write_job(directory: Path, rounds: int) -> Path:
                     "shareable_generator_id": "generator",
                     "train_task_name": "train",
                     "train_timeout": 6,
+                    "task_check_period": 0.1,
                 },
             }
         ],
@@ -247,6 +248,7 @@ def write_job(directory: Path, rounds: int) -> Path:
     }
     client = {
         "format_version": 2,
+        "default_task_fetch_interval": 0.1,
         "executors": [
             {
                 "tasks": ["train"],

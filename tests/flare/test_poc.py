@@ -15,7 +15,7 @@ from logstreamer.store import View
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 
 ROTATIONS = 10
-ROTATE_AT = 2000
+ROTATE_AT = 1500
 JOB_KILLED, CLIENT_KILLED, ABORTED, CLOSED = SITES
 OPEN = SITES[:3]
 

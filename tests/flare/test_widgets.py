@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import threading
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,7 +16,7 @@ from nvflare.apis.fl_context import FLContext
 from nvflare.apis.workspace import Workspace
 
 from logstreamer.errors import ConfigError
-from logstreamer.flare import JobLogReceiver, JobLogStreamer, SiteLogStreamer, job_config
+from logstreamer.flare import JobLogReceiver, JobLogStreamer, SiteLogStreamer, job_config, unfinished
 from logstreamer.flare.job_end import JobEnd
 from logstreamer.flare.job_log_receiver import _forget, _free
 from logstreamer.flare.job_log_streamer import LastLines
@@ -133,6 +134,30 @@ def test_a_job_with_a_streamer_keeps_it(site: Any, path: str):
     declared = {"id": "mine", "path": path, "args": {}}
 
     assert site.launch([declared]) == [declared]
+
+
+def test_a_job_that_got_a_streamer_is_marked_until_its_log_is_finished(site: Any, tmp_path: Path):
+    """So that a client that was killed knows of it when it is started again, and waits for the job's process."""
+    log = str(tmp_path / JOB / "log.txt")
+    site.launch([], allowed=False)
+    assert list(unfinished.marked_jobs(str(tmp_path), "log.txt")) == []
+    site.launch([])
+    assert list(unfinished.marked_jobs(str(tmp_path), "log.txt")) == [JOB]
+    assert list(unfinished.marked_jobs(str(tmp_path), "error_log.txt")) == []
+
+    held = unfinished.hold_mark(log)
+    assert held is not None
+    waiting = threading.Thread(target=unfinished.wait_until_free, args=(log,))
+    waiting.start()
+    waiting.join(0.2)
+    assert waiting.is_alive()
+    os.close(held)
+    waiting.join(30)
+    assert not waiting.is_alive()
+
+    unfinished.clear_mark(log)
+    assert list(unfinished.marked_jobs(str(tmp_path), "log.txt")) == []
+    assert unfinished.hold_mark(log) is None
 
 
 def test_two_files_of_one_site(site: Any):

@@ -22,6 +22,7 @@ from logstreamer.apis.checks import check_positive_number
 from logstreamer.flare.job_end import JobEnd
 from logstreamer.flare.permission import may_stream
 from logstreamer.flare.rules import check_log_file_name
+from logstreamer.flare.unfinished import hold_mark
 
 logger = logging.getLogger(__name__)
 
@@ -95,6 +96,8 @@ class JobLogStreamer(Widget):
             self.log_error(fl_ctx, f"{self._log_file_name} is not streamed: no logging handler writes to a file here")
             return
         path = os.path.join(directory, self._log_file_name)
+        if self._site_finishes:
+            hold_mark(path)
         # The run's own abort signal is raised before its last lines are written; the end of the run is told by events.
         context = fl_ctx.get_engine().new_context()
         context.put(key=ReservedKey.RUN_ABORT_SIGNAL, value=Signal(), private=True, sticky=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import os
@@ -29,7 +30,7 @@ from logstreamer.flare.job_config import is_streamer, load, without_streamers, w
 from logstreamer.flare.messages import SUCCEEDS
 from logstreamer.flare.permission import may_stream
 from logstreamer.flare.rules import check_log_file_name
-from logstreamer.flare.unfinished import clear_mark, marked_jobs, set_mark
+from logstreamer.flare.unfinished import clear_mark, marked_jobs, set_mark, wait_until_free
 
 logger = logging.getLogger(__name__)
 
@@ -120,7 +121,7 @@ class SiteLogStreamer(Widget):
             self.log_error(fl_ctx, f"job {job} gets no live log: {path} cannot be written: {error}")
             return
         try:
-            set_mark(workspace, job, self._log_file_name)
+            set_mark(self._path(workspace, job))
         except OSError as error:
             self.log_warning(fl_ctx, f"job {job}: should this process be killed, it will not finish the log: {error}")
         self._jobs.add(job)
@@ -150,32 +151,37 @@ class SiteLogStreamer(Widget):
         if not job or workspace is None or not (job in self._jobs or is_errors):
             return
         self._jobs.discard(job)
-        self._begin_finish(fl_ctx, workspace, job, succeeds=True)
+        self._begin_finish(fl_ctx, job, self._path(workspace, job), has_ended=True)
 
     def _on_system_start(self, event_type: str, fl_ctx: Any) -> None:
         """The process before this one was killed, or could not deliver: what it left is sent now."""
         workspace = _workspace(fl_ctx)
         if fl_ctx.get_process_type() != ProcessType.CLIENT_PARENT or workspace is None or not may_stream(fl_ctx):
             return
-        for job in list(marked_jobs(workspace, self._log_file_name)):
-            # Its job's process may live on: then that one has the stream, and this here gives up.
-            self._begin_finish(fl_ctx, workspace, job, succeeds=False)
+        for job in list(marked_jobs(workspace.get_root_dir(), self._log_file_name)):
+            self._begin_finish(fl_ctx, job, self._path(workspace, job), has_ended=False)
 
-    def _begin_finish(self, fl_ctx: Any, workspace: Workspace, job: str, *, succeeds: bool) -> None:
-        path = os.path.join(os.path.abspath(workspace.get_run_dir(job)), self._log_file_name)
+    def _path(self, workspace: Workspace, job: str) -> str:
+        return os.path.join(os.path.abspath(workspace.get_run_dir(job)), self._log_file_name)
+
+    def _begin_finish(self, fl_ctx: Any, job: str, path: str, *, has_ended: bool) -> None:
         if not os.path.exists(path):
-            clear_mark(workspace, job, self._log_file_name)
+            clear_mark(path)
             return
         site = fl_ctx.get_identity_name()
         # This process serves many jobs: without these the receiver would not know which one the log belongs to.
         context = fl_ctx.get_engine().new_context()
         context.put(key=ReservedKey.RUN_NUM, value=job, private=False, sticky=True)
         context.put(key=ReservedKey.IDENTITY_NAME, value=site, private=False, sticky=False)
-        about = {StreamCtxKey.CLIENT_NAME: site, StreamCtxKey.JOB_ID: job, SUCCEEDS: succeeds}
+        about = {StreamCtxKey.CLIENT_NAME: site, StreamCtxKey.JOB_ID: job}
 
         def finish() -> None:
+            with contextlib.suppress(OSError):
+                if not has_ended:  # a job's process may outlive the client's
+                    wait_until_free(path)
+                about[SUCCEEDS] = True
             if self._finish(context, path, about):
-                clear_mark(workspace, job, self._log_file_name)
+                clear_mark(path)
 
         threading.Thread(target=finish, name=f"logstreamer-{job}", daemon=True).start()
 

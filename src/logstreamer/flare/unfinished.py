@@ -1,39 +1,61 @@
-"""Marks beside the logs that a site has to finish: they outlive its process."""
+"""Marks beside the logs that a site has to finish: they outlive its process, and the job's process holds them."""
 
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 from collections.abc import Iterator
 
 from nvflare.apis.fl_constant import WorkspaceConstants
-from nvflare.apis.workspace import Workspace
 
 
-def set_mark(workspace: Workspace, job: str, name: str) -> None:
-    """*job* has a live log *name* whose end this site has to send.
+def set_mark(path: str) -> None:
+    """The log at *path* is one whose end this site has to send.
 
     Raises:
-        OSError: the job's directory cannot be written.
+        OSError: its directory cannot be written.
     """
-    with open(_mark(workspace.get_run_dir(job), name), "w", encoding="utf-8"):
+    with open(_mark(path), "w", encoding="utf-8"):
         pass
 
 
-def clear_mark(workspace: Workspace, job: str, name: str) -> None:
+def clear_mark(path: str) -> None:
     """All of it has arrived, or it is gone."""
     with contextlib.suppress(OSError):
-        os.remove(_mark(workspace.get_run_dir(job), name))
+        os.remove(_mark(path))
 
 
-def marked_jobs(workspace: Workspace, name: str) -> Iterator[str]:
-    """The jobs whose log *name* is not finished."""
+def hold_mark(path: str) -> int | None:
+    """This process writes the log at *path*, until it ends: a descriptor to be left open, None without a mark."""
+    try:
+        descriptor = os.open(_mark(path), os.O_RDWR)
+    except OSError:
+        return None
+    with contextlib.suppress(OSError):  # a file system without locks: the receiver waits for the silence then
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    return descriptor
+
+
+def wait_until_free(path: str) -> None:
+    """Block until no process holds the mark.
+
+    Raises:
+        OSError: nobody can know.
+    """
+    with open(_mark(path), "r+b") as mark:
+        fcntl.flock(mark, fcntl.LOCK_EX)
+
+
+def marked_jobs(root: str, name: str) -> Iterator[str]:
+    """The jobs below the workspace at *root* whose log *name* is not finished."""
     prefix = WorkspaceConstants.WORKSPACE_PREFIX
-    with os.scandir(workspace.get_root_dir()) as entries:
+    with os.scandir(root) as entries:
         for entry in entries:
-            if entry.name.startswith(prefix) and os.path.isfile(_mark(entry.path, name)):
+            if entry.name.startswith(prefix) and os.path.isfile(_mark(os.path.join(entry.path, name))):
                 yield entry.name.removeprefix(prefix)
 
 
-def _mark(directory: str, name: str) -> str:
-    return os.path.join(directory, f".{name.replace('/', '_')}.logstreamer-unfinished")
+def _mark(path: str) -> str:
+    directory, name = os.path.split(path)
+    return os.path.join(directory, f".{name}.logstreamer-unfinished")
