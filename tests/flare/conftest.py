@@ -12,6 +12,7 @@ from streamers.recording import Recorder
 pytest.importorskip("nvflare")
 
 from flare.apart import ApartNet, Nursery, over_there
+from flare.net import Sites
 
 
 @pytest.fixture
@@ -20,6 +21,13 @@ def pair(tmp_path: Path) -> Iterator[Pair]:
     pair = Pair(tmp_path)
     yield pair
     pair.close()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _cells() -> Iterator[None]:
+    """Cells are kept from test to test."""
+    yield
+    Sites.stop_cells()
 
 
 @pytest.fixture(scope="session")

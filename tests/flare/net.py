@@ -88,15 +88,24 @@ class Sites:
             self._sites[site] = self._current[site] = kind(site, self._cell(site), abort_signal)
         return self._sites[site]
 
+    def _cell_name(self, site: str) -> str:
+        return site
+
     def _cell(self, name: str) -> Cell:
         if name not in self._cells:
-            cell = Cell(fqcn=name, root_url=self._url, secure=False, credentials={})
+            cell = Cell(fqcn=self._cell_name(name), root_url=self._url, secure=False, credentials={})
             cell.register_request_cb(
                 channel="aux_communication", topic="*", cb=lambda request: _answer(self._current.get(name), request)
             )
             cell.start()
             self._cells[name] = cell
         return self._cells[name]
+
+    @classmethod
+    def stop_cells(cls) -> None:
+        """The last test is over: their threads would keep the interpreter."""
+        while cls._cells:
+            cls._cells.popitem()[1].stop()
 
     def close(self) -> None:
         """Nothing of this test answers any more."""
@@ -118,6 +127,11 @@ class FlareNet(Sites):
                 FlareNet._root = f"tcp://127.0.0.1:{probe.getsockname()[1]}"
         super().__init__(self._root)
         self._cell("server")
+
+    def _cell_name(self, site: str) -> str:
+        return (
+            site if site in SERVERS else f"near-{site}"
+        )  # beside the one of that site in another process: see `apart`
 
 
 def _answer(site: Site | None, request: Any) -> Any:
