@@ -73,6 +73,33 @@ def test_t02_a_short_file_that_is_written_to_after_the_grace_is_not_read_again(l
     assert reading.data == text + late + new
 
 
+@pytest.mark.parametrize("compressed", [False, True])
+@pytest.mark.parametrize("how", ["rotate", "truncate"])
+def test_t02_a_file_rotated_before_we_came_is_not_read_for_its_late_writer(
+    log: Log, follow: Follow, compressed: bool, how: str
+):
+    """What it held when we came is at the receiver."""
+    log.append(500)
+    before = follow()
+    before.read()
+    old = log.rotate()
+    log.append(1)
+    before.settle()
+    point = before.resume_point()
+    before.close()
+
+    after = follow(resume=point)
+    after.settle()
+    log.append(2, to=old)
+    if compressed:
+        log.compress(1)
+    log.rotate() if how == "rotate" else log.truncate()
+    new = log.append(1)
+    after.settle()
+
+    assert after.data == new
+
+
 def test_t02_a_file_that_was_still_written_to_when_we_came_is_read_whole(log: Log, follow: Follow):
     """It was rotated and the path names nothing yet; the receiver can be reached only later."""
     text = log.append(500)

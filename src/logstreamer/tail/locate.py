@@ -52,6 +52,7 @@ class Past:
         self._known: dict[FileId, tuple[int, int]] | None = None
         self._stamps: list[int] = []
         self._finished: deque[Finished] = deque(maxlen=32)
+        self._older: Finished | None = None
         self._watched_of: list[str] | None = None
         self._both: tuple[frozenset[str], frozenset[str]] = (frozenset(), frozenset())
 
@@ -94,7 +95,12 @@ class Past:
     def remember(self) -> None:
         """Take what stands there now as known; call it before the path is opened. Raises OSError."""
         self._places = _places_of(self.path)
-        self._known = _versions(self.list_all())
+        listing = self.list_all()
+        newest = listing[-1] if listing else None
+        trail = trail_of(newest) if newest is not None else None
+        if newest is not None and trail is not None:
+            self._older = Finished(newest.id, trail, newest.size, newest.mtime_ns)
+        self._known = _versions(listing)
 
     def accept(self, listing: Iterable[Sibling]) -> None:
         """Take *listing*, which was looked through for news, as known."""
@@ -191,11 +197,7 @@ class Past:
 
     def find_finished(self, content: Content) -> Finished | None:
         """The finished source of which *content* is the same file, grown or not; None for another file."""
-        size = content.look().size
-        for done in reversed(self._finished):
-            if done.id == content.id and size >= done.end and done.trail.agrees(content.read, size):
-                return done
-        return None
+        return next((done for done in reversed(self._finished) if _is_grown(content, done)), None)
 
     def unread_from(
         self, content: Content, packed: bool, held: Iterable[Source], *, by_rename: bool = False
@@ -215,6 +217,8 @@ class Past:
             return None
         if (grown := self.find_finished(content)) is not None:
             return grown.end if size > grown.end else None
+        if self._older is not None and _goes_on_from(self._older, content, size, packed):
+            return None  # rotated before we came: late writes to it do not make it news
         for done in reversed(self._finished):
             same = anyhow or mtime_ns < done.mtime_ns
             if same and _agrees(content, size, done.trail, done.end):
@@ -255,6 +259,16 @@ def _is_begun_copy(find: Find, content: Content) -> bool:
         return False
     size, whole = find.content.look().size, content.look().size
     return size == 0 or (size <= whole and same_text(find.content.read, size, content.read, whole))
+
+
+def _is_grown(content: Content, done: Finished) -> bool:
+    size = content.look().size
+    return done.id == content.id and size >= done.end and done.trail.agrees(content.read, size)
+
+
+def _goes_on_from(done: Finished, content: Content, size: int, packed: bool) -> bool:
+    """Whether *content* is that very file, grown or not, or was compressed from it."""
+    return _is_grown(content, done) or (packed and size >= done.end and _agrees(content, size, done.trail, done.end))
 
 
 def _agrees(content: Content, size: int, trail: Trail, end: int) -> bool:
