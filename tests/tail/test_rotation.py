@@ -250,26 +250,30 @@ def test_t05_rotated_between_stat_and_open(log: Log, follow: Follow, monkeypatch
     assert reading.data == written
 
 
+@pytest.mark.parametrize("compressed", [False, True])
 def test_t05_rotated_between_open_and_the_listing_of_siblings(
-    log: Log, follow: Follow, monkeypatch: pytest.MonkeyPatch
+    log: Log, follow: Follow, monkeypatch: pytest.MonkeyPatch, compressed: bool
 ):
     written = log.append(1)
     reading = follow()
     log.rotate()
     written += log.append(1)
-    scandir = os.scandir
+    listdir = os.listdir
 
-    def rotate_twice(directory: str):
+    def rotate_twice(directory: str) -> list[str]:
         nonlocal written
-        monkeypatch.setattr(os, "scandir", scandir)
+        monkeypatch.setattr(os, "listdir", listdir)
         for _ in range(2):
             log.rotate()
             written += log.append(1)
-        return scandir(directory)
+        if compressed:
+            log.compress(2)
+        return listdir(directory)
 
-    monkeypatch.setattr(os, "scandir", rotate_twice)
+    monkeypatch.setattr(os, "listdir", rotate_twice)
     reading.settle()
 
+    assert log.numbered(1).exists()
     assert reading.data == written
 
 

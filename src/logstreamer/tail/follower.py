@@ -10,7 +10,6 @@ from dataclasses import replace
 from logstreamer.tail.chain import HoldBudget, SourceChain
 from logstreamer.tail.content import Content, Look, NotAFile, check_regular, look_of, open_content
 from logstreamer.tail.cursor import Cursor
-from logstreamer.tail.identity import FileId
 from logstreamer.tail.locate import Find, Past, close_all, find_copy
 from logstreamer.tail.resume import Resumed, find_resumed
 from logstreamer.tail.siblings import Sibling
@@ -196,10 +195,19 @@ class Follower:
         except BaseException:
             at_path.close()
             raise
-        before, after = _around(finds, at_path.id)
+        before, after = self._around(finds, at_path)
         self._extend([*self._nodes(before, now), self._placed(at_path), *self._nodes(after, now)], now)
         self._past.accept(listing)
         self._collect()
+
+    def _around(self, finds: list[Find], at_path: Source) -> tuple[list[Find], list[Find]]:
+        """Split *finds* at the file that the path named when it was opened; it may have been rotated since."""
+        for index, (sibling, content, *_) in enumerate(finds):
+            same = sibling.packed and content is not None and self._past.is_copy(content, True, [at_path])
+            if same or sibling.id == at_path.id:
+                close_all([finds[index]])
+                return finds[:index], finds[index + 1 :]
+        return finds, []
 
     def _discover_rotated(self, now: float) -> None:
         """The path names nothing: what it named since the last look may have been rotated away again."""
@@ -435,12 +443,3 @@ def _enter_resumed(cursor: Cursor, resumed: Resumed) -> None:
     if resumed.doubt:
         opening = replace(source.opening, source_offset=resumed.position, reason="gap", lost=None, detail=resumed.doubt)
     cursor.enter(source, resumed.position, opening, resumed.before)
-
-
-def _around(finds: list[Find], at_path: FileId | None) -> tuple[list[Find], list[Find]]:
-    """Split *finds* at the file that the path named when it was opened; it may have been rotated since."""
-    for index, find in enumerate(finds):
-        if find.sibling.id == at_path:
-            close_all([find])
-            return finds[:index], finds[index + 1 :]
-    return finds, []
