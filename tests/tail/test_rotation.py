@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from logstreamer.tail import HoldBudget, content
+from logstreamer.tail import HoldBudget, content, locate
 from logstreamer.tail.identity import Token
+from logstreamer.tail.siblings import BeingRotated, Sibling, list_siblings
 from tail.tailing import GRACE, Log, Reading
 
 Follow = Callable[..., Reading]
@@ -274,6 +276,54 @@ def test_t05_rotated_between_open_and_the_listing_of_siblings(
     reading.settle()
 
     assert log.numbered(1).exists()
+    assert reading.data == written
+
+
+def test_t05_a_listing_that_missed_old_files_makes_no_news_of_them(
+    log: Log, follow: Follow, monkeypatch: pytest.MonkeyPatch
+):
+    """A handler that rolls over again and again renames them all while we look."""
+    for _ in range(3):
+        log.append(5)
+        log.rotate()
+    old = {path.stat().st_ino for path in log.rotated()}
+    written = log.append(1)
+    reading = follow()
+    reading.step()
+
+    def torn(directory: str, base: str) -> list[Sibling]:
+        return [sibling for sibling in list_siblings(directory, base) if sibling.id.inode not in old]
+
+    for missed in (torn, list_siblings, torn, torn, list_siblings):
+        monkeypatch.setattr(locate, "list_siblings", missed)
+        log.rotate()
+        written += log.append(1)
+        reading.step()
+    reading.settle()
+
+    assert reading.data == written
+
+
+def test_t05_what_could_not_be_listed_is_listed_at_the_next_look(
+    log: Log, follow: Follow, monkeypatch: pytest.MonkeyPatch
+):
+    written = log.append(1)
+    reading = follow()
+    reading.step()
+    log.rotate()
+    written += log.append(1)
+    log.rotate(create=False)
+
+    def busy(directory: str, base: str) -> list[Sibling]:
+        raise BeingRotated(errno.EAGAIN, "is being rotated")
+
+    monkeypatch.setattr(locate, "list_siblings", busy)
+    reading.step()
+    assert reading.follower.trouble == "is being rotated"
+    monkeypatch.setattr(locate, "list_siblings", list_siblings)
+    reading.settle()
+
+    assert reading.follower.trouble is None
     assert reading.data == written
 
 

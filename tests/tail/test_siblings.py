@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from logstreamer.tail import siblings
-from logstreamer.tail.siblings import list_siblings, name_matcher
+from logstreamer.tail.siblings import BeingRotated, list_siblings, name_matcher
 
 
 @pytest.mark.parametrize(
@@ -72,3 +72,20 @@ def test_files_renamed_while_they_are_listed_are_not_missed(tmp_path: Path, monk
     listing = list_siblings(str(tmp_path), "app.log")
 
     assert {sibling.id.inode for sibling in listing} == there
+
+
+def test_a_listing_that_is_never_the_same_twice_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Four rollovers of a handler with many backups, within a few milliseconds."""
+    (tmp_path / "app.log.1").write_text("1")
+    examine, number = siblings._examine, 1
+
+    def rename_then_examine(path: str, *args: Any) -> Any:
+        nonlocal number
+        number += 1
+        os.rename(path, tmp_path / f"app.log.{number}")
+        return examine(path, *args)
+
+    monkeypatch.setattr(siblings, "_examine", rename_then_examine)
+
+    with pytest.raises(BeingRotated):
+        list_siblings(str(tmp_path), "app.log")

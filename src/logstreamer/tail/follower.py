@@ -12,7 +12,7 @@ from logstreamer.tail.content import Content, Look, NotAFile, check_regular, loo
 from logstreamer.tail.cursor import Cursor
 from logstreamer.tail.locate import Find, Past, close_all, find_copy
 from logstreamer.tail.resume import Resumed, find_resumed
-from logstreamer.tail.siblings import Sibling
+from logstreamer.tail.siblings import BeingRotated, Sibling
 from logstreamer.tail.source import Change, Source, lost_source, opening_of
 from logstreamer.tail.types import ResumePoint
 
@@ -214,7 +214,11 @@ class Follower:
         if not self._past.changed():
             return
         self._check_left(now)
-        listing, finds = self._past.open_news(self._chain.newest, self._held(), None)
+        try:
+            listing, finds = self._past.open_news(self._chain.newest, self._held(), None)
+        except OSError:
+            self._past.ask_again()
+            raise
         self._extend(self._nodes(finds, now), now)
         self._past.accept(listing)
 
@@ -425,7 +429,7 @@ class Follower:
         if trouble is None:
             logger.info("%s: can be read again", self.path)
         else:
-            level = logging.INFO if isinstance(error, NotAFile) else logging.WARNING
+            level = logging.INFO if isinstance(error, NotAFile | BeingRotated) else logging.WARNING
             logger.log(level, "%s: %s; will look again", self.path, trouble)
 
 

@@ -18,6 +18,7 @@ _EVIDENCE = 4096
 """Bytes: a shorter text that agrees with another in head and mark may be a file of its own (constant header)."""
 
 _MOST_LISTINGS = 3
+_MOST_GONE = 64
 _EXHAUSTED = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
 
 
@@ -43,13 +44,14 @@ class Past:
     """The rotated files beside one path, and which of them are news.
 
     Files that stood there when the newest source was opened are not: they are older than it. Nor are copies of what
-    was read already. Sizes of both memories are bounded by the number of siblings, and 32.
+    was read already. Sizes of its memories are bounded by the number of siblings, 64 and 32.
     """
 
     def __init__(self, path: str) -> None:
         self.path = path
         self._places: list[str] = []
         self._known: dict[FileId, tuple[int, int]] | None = None
+        self._gone: dict[FileId, tuple[int, int]] = {}  # known before, and not in the last listing
         self._stamps: list[int] = []
         self._finished: deque[Finished] = deque(maxlen=32)
         self._older: Finished | None = None
@@ -92,6 +94,10 @@ class Past:
         changed, self._stamps = stamps != self._stamps, stamps
         return changed
 
+    def ask_again(self) -> None:
+        """What `changed` told of could not be looked at."""
+        self._stamps = []
+
     def remember(self) -> None:
         """Take what stands there now as known; call it before the path is opened. Raises OSError."""
         self._places = _places_of(self.path)
@@ -107,7 +113,11 @@ class Past:
         places = _places_of(self.path)
         if places != self._places:
             self._places, listing = places, self.list_at(places)
-        self._known = _versions(listing)
+        versions = _versions(listing)
+        gone = {**self._gone, **(self._known or {})}
+        # One that is back as it was is no news, whatever kept it out of a listing.
+        self._gone = dict([(id, version) for id, version in gone.items() if id not in versions][-_MOST_GONE:])
+        self._known = versions
 
     def list_at(self, places: list[str]) -> list[Sibling]:
         """As `list_all`, for other places."""
@@ -180,7 +190,7 @@ class Past:
 
     def _is_news(self, sibling: Sibling, newest: Source | None) -> bool:
         known = self._known or {}
-        if known.get(sibling.id) == sibling.version:
+        if sibling.version in (known.get(sibling.id), self._gone.get(sibling.id)):
             return False
         if newest is None:
             return True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import stat
@@ -15,6 +16,10 @@ _PACKED = r"(?P<packed>\.(?:gz|bz2|xz|zst|lz4|Z))?"
 _DATE = r"\d{4}[-_.]?\d\d[-_.]?\d\d[\dT:_.+Z-]*|\d{10,}"
 _DIGITS = re.compile(r"\d+")
 _MOST_LISTINGS = 10
+
+
+class BeingRotated(OSError):
+    """Files are renamed faster than they can be listed; that passes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,30 +96,39 @@ def _rank(match: re.Match[str]) -> tuple[int, ...]:
 def list_siblings(directory: str, base: str) -> list[Sibling]:
     """Every file in *directory* that rotation derives from *base*, the oldest first.
 
-    Compressed ones only where the plain one is gone. Raises OSError when the directory cannot be listed for now. One
-    that is not there, or that may be entered but not read, shows no files.
+    Compressed ones only where the plain one is gone. Raises OSError when the directory cannot be listed for now:
+    BeingRotated while its files are renamed. One that is not there, or that may be entered but not read, shows none.
     """
-    found, before = _list_once(directory, base), None
-    # A listing taken while files are renamed can miss one of them; two that agree were not.
-    for _ in range(_MOST_LISTINGS):
-        if (names := {name: sibling.id for name, sibling in found.items()}) == before:
-            break
-        found, before = _list_once(directory, base), names
+    found = _list_settled(directory, base)
     # While a compressor works both exist, and only the plain one is whole.
     whole = [s for name, s in found.items() if not s.packed or name.removesuffix(s.packed) not in found]
     return sorted(whole, key=lambda sibling: sibling.age)
 
 
-def _list_once(directory: str, base: str) -> dict[str, Sibling]:
+def _list_settled(directory: str, base: str) -> dict[str, Sibling]:
+    found = _list_once(directory, base)
+    # A listing taken while files are renamed can miss some of them; two that agree, in what they missed too, were not.
+    for _ in range(_MOST_LISTINGS):
+        before, found = found, _list_once(directory, base)
+        if _ids_of(before) == _ids_of(found):
+            return {name: sibling for name, sibling in found.items() if sibling is not None}
+    raise BeingRotated(errno.EAGAIN, "is being rotated")
+
+
+def _ids_of(found: dict[str, Sibling | None]) -> dict[str, FileId | None]:
+    return {name: None if sibling is None else sibling.id for name, sibling in found.items()}
+
+
+def _list_once(directory: str, base: str) -> dict[str, Sibling | None]:
+    """By name; None for what is no file, or went between the two looks at it."""
     prefix = os.path.splitext(base)[0]  # begins every name that can match
-    found: dict[str, Sibling] = {}
+    found: dict[str, Sibling | None] = {}
     try:
         # Names only, and the pattern for few of them: each of a thousand followers in one directory lists it all.
         for name in [name for name in os.listdir(directory) if name.startswith(prefix)]:
             match = name_matcher(base)(name) if name != base else None
-            sibling = _examine(os.path.join(directory, name), match) if match else None
-            if sibling is not None:
-                found[name] = sibling
+            if match:
+                found[name] = _examine(os.path.join(directory, name), match)
     except (FileNotFoundError, NotADirectoryError, PermissionError):
         return {}
     return found
