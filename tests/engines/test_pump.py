@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import threading
 from collections.abc import Iterator
 
@@ -119,3 +120,45 @@ def test_alarms_that_were_dropped_leave_nothing(pump: Pump):
         return len(pump._moments) + len(pump._due)
 
     assert pump.ask(set_and_drop) < 1000
+
+
+def test_one_that_always_wants_to_be_called_at_once_silences_nobody(pump: Pump):
+    eager, patient = Eager(), Clockwork()
+
+    def set_both() -> None:
+        eager.due = float("-inf")
+        patient.due = pump.now() + 0.05
+        pump.set_alarm(eager)
+        pump.set_alarm(patient)
+
+    pump.ask(set_both)
+
+    assert patient.rung.wait(PATIENCE)
+    eager.rung.set()
+
+
+class Broken(Clockwork):
+    """Cannot even fail."""
+
+    def handle_timer(self, now: float) -> None:
+        self.due = None
+        raise ValueError("a bug")
+
+
+def test_an_alarm_that_breaks_silences_nobody(pump: Pump):
+    broken, patient = Broken(), Clockwork()
+    complaints: list[object] = []
+
+    def set_both() -> None:
+        pump.loop.set_exception_handler(lambda loop, context: complaints.append(context["exception"]))
+        broken.due = patient.due = pump.now()
+        pump.set_alarm(broken)
+        pump.set_alarm(patient)
+
+    logging.getLogger("logstreamer.engines.pump").disabled = True  # what it says is no leak here
+    try:
+        pump.ask(set_both)
+        assert patient.rung.wait(PATIENCE)
+    finally:
+        logging.getLogger("logstreamer.engines.pump").disabled = False
+    assert [str(one) for one in complaints] == ["a bug"]

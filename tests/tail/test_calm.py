@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from logstreamer.tail import InotifyWakeup, PollingWakeup, Wakeup, mounts
-from logstreamer.tail.follower import LOOKS_ON_GRID
+from logstreamer.tail.looks import ON_GRID
 from logstreamer.tail.watching import Watching
 from tail.tailing import Log, Reading
 
@@ -77,7 +77,7 @@ def test_a_file_at_rest_is_looked_at_rarely_and_a_change_at_once(local, log: Log
     reading = follow(calm_interval=CALM)
     watched(reading, wakeup)
 
-    assert CALM - POLL / LOOKS_ON_GRID <= rest(reading) <= CALM
+    assert CALM - POLL / ON_GRID <= rest(reading) <= CALM
     more = log.append()
     wakeup.drain()
     assert reading.follower.get_timer() < reading.now
@@ -111,3 +111,34 @@ def test_a_calm_interval_is_no_shorter_than_the_poll_interval(log: Log, follow: 
     reading.follower.watched = lambda: True
 
     assert rest(reading) > 3.0
+
+
+def test_changes_of_which_no_event_tells_end_the_calm(log: Log, follow: Follow):
+    """A hard link in another directory, a file that is a mount of its own, mapped memory."""
+    log.append()
+    reading = follow(calm_interval=CALM)
+    reading.follower.watched = lambda: True
+
+    written = b""
+    for _ in range(3):
+        assert rest(reading) > POLL
+        reading.now = reading.follower.get_timer()
+        written += log.append()
+        reading.step(0.0)
+
+    assert rest(reading) <= POLL
+    assert reading.data.endswith(written)
+
+
+def test_an_event_that_comes_after_the_look_does_not_end_it(log: Log, follow: Follow):
+    """The look may be first, by chance; over days it is, again and again."""
+    log.append()
+    reading = follow(calm_interval=CALM)
+    reading.follower.watched = lambda: True
+
+    for _ in range(10):
+        assert rest(reading) > POLL
+        reading.now = reading.follower.get_timer()
+        log.append()
+        reading.step(0.0)
+        reading.follower.wake()

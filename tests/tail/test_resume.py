@@ -14,7 +14,7 @@ from logstreamer.tail import Fingerprint, ResumePoint, SegmentStart, resume
 from logstreamer.tail.identity import FileId
 from logstreamer.tail.locate import Find, open_sibling
 from logstreamer.tail.siblings import Sibling
-from tail.tailing import GRACE, Log, Reading
+from tail.tailing import GRACE, Log, Reading, resume_point
 
 Follow = Callable[..., Reading]
 
@@ -674,3 +674,21 @@ def test_truncated_between_the_last_look_and_the_placing(log: Log, follow: Follo
 
     assert held + late.data == text
     assert late.lost == []
+
+
+def test_a_file_rewritten_behind_our_back_is_looked_at_again_and_not_for_ever(log: Log, follow: Follow):
+    """Same size, same mtime: a resume that does not fit is what shows it. The timer must not stay due at once."""
+    old = log.append(200)
+    reading = follow()
+    reading.settle()
+    times = log.path.stat()
+    log.path.write_bytes(b"y" * len(old))
+    os.utime(log.path, ns=(times.st_atime_ns, times.st_mtime_ns))
+
+    source = reading.segments[-1]
+    cursor = reading.follower.cursor(resume_point(source, old[:1000]), reading.now)
+    for _ in range(3):
+        reading.poll(0.1)
+
+    assert cursor.source is not None
+    assert reading.follower.get_timer() > reading.now

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import heapq
 import logging
+import math
 import threading
 import time
 from collections import OrderedDict
@@ -55,6 +56,7 @@ class Pump:
         self._moments: list[float] = []  # a heap of the keys of `_due`
         self._due: dict[float, OrderedDict[Timed, None]] = {}  # many alarms fall on few moments: looks lie on a grid
         self._ringing: tuple[float, asyncio.Handle] | None = None
+        self._earliest = float("-inf")  # while alarms ring: nothing is set before this
         self._tasks: set[asyncio.Task[Any]] = set()
         self._closed = threading.Lock()
         self._gate = threading.Lock()
@@ -156,6 +158,7 @@ class Pump:
             self._set(item, when)
 
     def _set(self, item: Timed, when: float) -> None:
+        when = max(when, self._earliest)
         self._alarms[item] = when
         due = self._due.get(when)
         if due is not None:
@@ -182,13 +185,18 @@ class Pump:
     def _ring(self) -> None:
         self._ringing = None
         now = self.now()
-        for _ in range(MOST_AT_ONCE):
-            item = self._take_due(now)
-            if item is None:
-                break
-            self._ring_one(item, now)
-        if self._moments:
-            self._ring_at(self._moments[0])
+        # Whoever wants to be called again at once waits for all who are due: however eager one is, the others live.
+        self._earliest = math.nextafter(now, math.inf)
+        try:
+            for _ in range(MOST_AT_ONCE):
+                item = self._take_due(now)
+                if item is None:
+                    break
+                self._ring_one(item, now)
+        finally:
+            self._earliest = float("-inf")
+            if self._moments:
+                self._ring_at(self._moments[0])
 
     def _take_due(self, now: float) -> Timed | None:
         while self._moments and self._moments[0] <= now:

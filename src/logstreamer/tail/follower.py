@@ -11,6 +11,7 @@ from logstreamer.tail.chain import HoldBudget, SourceChain
 from logstreamer.tail.content import Content, Look, NotAFile, check_regular, look_of, open_content
 from logstreamer.tail.cursor import Cursor
 from logstreamer.tail.locate import Find, Past, close_all, find_copy
+from logstreamer.tail.looks import Looks
 from logstreamer.tail.resume import Resumed, find_resumed
 from logstreamer.tail.siblings import BeingRotated, Sibling
 from logstreamer.tail.source import Change, Source, lost_source, opening_of
@@ -20,8 +21,6 @@ logger = logging.getLogger(__name__)
 
 _DEFAULT_HOLD = HoldBudget()
 
-LOOKS_ON_GRID = 8
-"""Looks of different followers fall on so many moments of a poll interval; each comes up to an eighth of it early."""
 _MOST_LOOKS = 3
 
 
@@ -35,7 +34,7 @@ class Follower:
         now: monotonic seconds, as in every call.
         poll_interval: most seconds between two looks.
         calm_interval: the same for a file at rest, while `watched` says that any change would wake us; not less than
-            *poll_interval*, which is its default.
+            *poll_interval*, which is its default. It is given up when changes come and do not wake us.
         rotate_grace: seconds without a write after which a file that was rotated away counts as finished.
         hold: bounds of what is held for slow cursors.
 
@@ -57,18 +56,15 @@ class Follower:
         hold: HoldBudget = _DEFAULT_HOLD,
     ) -> None:
         self.path = os.path.abspath(os.fsdecode(path))
-        self.poll_interval = poll_interval
         self.rotate_grace = rotate_grace
         self.watched: Callable[[], bool] = lambda: False
-        self._calm_interval = max(calm_interval, poll_interval)
-        self._grid = poll_interval / LOOKS_ON_GRID
         self.exists = False
         self.trouble: str | None = None
         self._hold = hold
         self._past = Past(self.path)
         self._chain = SourceChain()
         self._failure: OSError | None = None
-        self._next_look = now
+        self._looks = Looks(poll_interval, calm_interval, now)
         self._closed = False
         self._still: Source | None = None  # the one source, while a stat of the path shows all that can happen
         self.poll(now)
@@ -86,11 +82,13 @@ class Follower:
 
         Never raises OSError: what cannot be seen is in `trouble` and stays as it was.
         """
-        self._look_in(self.poll_interval, now)
-        if self._still is not None and self._is_still(self._still):
-            if self.watched():
-                self._look_in(self._calm_interval, now)
-            return False
+        self._looks.taken(now)
+        if self._still is not None:
+            if self._is_still(self._still):
+                if self.watched():
+                    self._looks.rest(now)
+                return False
+            self._looks.news()
         if self._closed:
             return False
         self._still = None
@@ -110,10 +108,6 @@ class Follower:
             self._still = self._chain.only_settled
         return True
 
-    def _look_in(self, seconds: float, now: float) -> None:
-        # On a grid: a thousand followers that look one by one wake the loop a thousand times.
-        self._next_look = (now + seconds) // self._grid * self._grid
-
     def _is_still(self, source: Source) -> bool:
         """Whether one stat shows that all is as it was: most looks at most files, so it has to be cheap."""
         try:
@@ -123,11 +117,11 @@ class Follower:
 
     def wake(self) -> None:
         """Something happened in the directory: `get_timer` is due at once."""
-        self._next_look = float("-inf")
+        self._looks.event()
 
     def get_timer(self) -> float | None:
         """When `poll` should be called next, in monotonic seconds (in the past: now); None once closed."""
-        return None if self._closed else self._next_look
+        return None if self._closed else self._looks.next_at
 
     def directories(self) -> frozenset[str]:
         """The directories to watch: that of the path, and that of the file it links to."""
@@ -334,7 +328,7 @@ class Follower:
             if now >= finished_at:
                 source.seal()
             else:
-                self._next_look = min(self._next_look, finished_at)
+                self._looks.not_after(finished_at)
 
     # --- what cursors ask for
 
@@ -387,17 +381,17 @@ class Follower:
         assert cursor.resume is not None
         first = self._chain.first
         resumed = find_resumed(cursor.resume, self._held(), first, self._past, now)
+        settled = False
         try:
             # If not, what was found may be a copy of it, which the next look sorts in.
             settled = self._newest_holds_on()
-        except OSError:
-            settled = False
+        finally:
+            if not settled and resumed is not None:
+                for source in resumed.prior:
+                    source.close()
         if not settled:
-            for source in resumed.prior if resumed is not None else []:
-                source.close()
             self.wake()
-            return False
-        if resumed is None:
+        if not settled or resumed is None:
             return False
         if resumed.prior:
             self._chain.prepend(resumed.prior, resumed.link or first)
@@ -405,9 +399,12 @@ class Follower:
         return True
 
     def _newest_holds_on(self) -> bool:
-        """Whether the file at the path was not truncated since the last look."""
+        """Whether the file at the path was not truncated since the last look; if it was, the next one finds it."""
         newest = self._chain.newest
-        return newest is None or newest.content is None or newest.end is not None or newest.holds_on()
+        if newest is None or newest.content is None or newest.end is not None or newest.holds_on():
+            return True
+        newest.suspect()
+        return False
 
     def _collect(self) -> None:
         for source in self._chain.take_unneeded():

@@ -115,6 +115,10 @@ class Source:
         size = self.content.look().size
         return (size >= self.look.size > 0 or size == self.look.size) and self.trail.intact(self.content.read)
 
+    def suspect(self) -> None:
+        """Let the next look check the text, though size and mtime may be as they were."""
+        self._settled = False
+
     @property
     def is_settled(self) -> bool:
         """Whether size and mtime show every further write: the path names it, it may grow, and has no holes."""

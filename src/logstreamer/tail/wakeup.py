@@ -38,7 +38,7 @@ class Watch(Protocol):
 
     @property
     def sees_all(self) -> bool:
-        """Whether now no write in the directory passes unseen, however it is made but through memory (mmap)."""
+        """Whether now writes in the directory are seen, but for those through another name of a file or its memory."""
 
     def close(self) -> None:
         """No more notifies. Idempotent."""
@@ -184,12 +184,15 @@ class InotifyWakeup:
 
     def refresh(self) -> None:
         for directory in self._directories.values():
+            is_news = False
             if directory.wd is not None and _identity(directory.path) != directory.identity:
                 self._drop(directory)  # another directory stands there now
+                is_news = True
             if directory.wd is None:
                 self._add(directory)
-                if directory.wd is not None:
-                    _notify_all(directory.interests)
+                is_news = is_news or directory.wd is not None
+            if is_news:
+                _notify_all(directory.interests)
 
     def fileno(self) -> int | None:
         return self._fd
@@ -222,11 +225,13 @@ class InotifyWakeup:
             self._by_wd.clear()
 
     def _add(self, directory: _Directory) -> None:
+        # Before the watch: if another directory comes in between, the next refresh sees that it is not this one.
+        identity = _identity(directory.path)
         wd = self._libc.inotify_add_watch(self._fd, os.fsencode(directory.path), _MASK)
         if wd < 0:
             self._report(directory.path, ctypes.get_errno())
             return
-        directory.wd, directory.identity = wd, _identity(directory.path)
+        directory.wd, directory.identity = wd, identity
         directory.is_local = directory.identity is not None and is_local(directory.identity[0])
         self._by_wd.setdefault(wd, []).append(directory)
 
