@@ -36,7 +36,8 @@ class Watched:
     def __init__(self, argv: Sequence[str], directory: Path) -> None:
         environment = {name: text for name, text in os.environ.items() if not name.startswith("LOGSTREAMER_")}
         environment |= {"LOGSTREAMER_TOKEN": TOKEN, "PYTHONUNBUFFERED": "1"}
-        self._said = (directory / f"{argv[0]}.{time.monotonic_ns()}.said").open("w+b")
+        # Appended to: the process has our offset, and would write over its own words where we read from the start.
+        self._said = (directory / f"{argv[0]}.{time.monotonic_ns()}.said").open("a+b")
         self.process = subprocess.Popen(
             [sys.executable, "-m", "logstreamer", *argv],
             cwd=directory,
