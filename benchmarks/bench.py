@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+import traceback
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -50,7 +51,7 @@ class Bench:
                 say(f"{peer.name}: missing: {trouble}")
                 self.records.peers[peer.name] = Described(peer.name, missing=from_here(trouble))
                 continue
-            self.records.peers[peer.name] = Described(peer.name, peer.version(), _commands(peer))
+            self.records.peers[peer.name] = Described(peer.name, peer.version(), shown(peer))
             self.peers.append(peer)
 
     def log(self, mib: int) -> Path:
@@ -80,13 +81,14 @@ class Bench:
     ) -> None:
         """*number* rounds of all peers by turns, each round beginning with another one; round 0 warms up."""
         order = deque(self.peers if peers is None else peers)
+        self.records.rounds[case] = number
         for turn in range(number + 1):
             for peer in order:
                 if f"{case}: {peer.name}" in self.records.failures:
                     continue
                 try:
                     record = measure(peer, turn)
-                except PeerFailed as error:
+                except Exception as error:  # noqa: BLE001 - of the peer whose turn it is, and no other one's
                     self.fail(case, peer.name, error)
                     continue
                 if record is not None and turn > 0:
@@ -101,17 +103,21 @@ class Bench:
 
     def fail(self, case: str, peer: str, error: Exception) -> None:
         """*peer* has no (more) figures in *case*."""
-        self.records.failures[f"{case}: {peer}"] = from_here(str(error))
-        say(f"{case}, {peer}: failed: {error}")
+        text = str(error)
+        if not isinstance(error, PeerFailed):
+            traceback.print_exception(error)
+            text = f"{type(error).__name__}: {error}"
+        self.records.failures[f"{case}: {peer}"] = from_here(text)
+        say(f"{case}, {peer}: failed: {text}")
 
 
-def _commands(peer: Peer) -> list[str]:
-    way = Way(source=Path("/FILE"), dest=Path("/DIR"), port=0, network=Network())
-    shown = [str(command) for command in [*peer.receiver(way), *peer.sender(way)]]
+def shown(peer: Peer) -> list[str]:
+    """Its commands and files, with names in place of what differs in each transfer."""
+    way = Way(source=Path("FILE"), dest=Path("DIR"), port=0, network=Network())
+    texts = [str(command) for command in [*peer.receiver(way), *peer.sender(way)]]
     for path, text in peer.files(way).items():
-        shown += [f"{path}:", *(f"    {line}" for line in text.splitlines())]
-    named = [text.replace("/FILE", "FILE").replace("/DIR", "DIR") for text in shown]
-    return [re.sub(r"(127\.0\.0\.1:|LISTEN:|port=\")0\b", r"\1PORT", from_here(text)) for text in named]
+        texts += [f"{path}:", *(f"    {line}" for line in text.splitlines())]
+    return [re.sub(r"(127\.0\.0\.1:|LISTEN:|port=\")0\b", r"\1PORT", from_here(text)) for text in texts]
 
 
 def from_here(text: str) -> str:

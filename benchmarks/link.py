@@ -21,10 +21,10 @@ def link(bits: float, round_trip: float) -> Iterator[Network]:
     """Two network namespaces, and `benchmarks.shaper` between them.
 
     Raises:
-        PeerFailed: it needs root, /dev/net/tun and Debian's iproute2.
+        PeerFailed: this machine cannot make one: it needs root, /dev/net/tun and Debian's iproute2.
     """
-    if os.geteuid() != 0 or not Path("/dev/net/tun").exists() or shutil.which("ip") is None:
-        raise PeerFailed("no link: it needs root, /dev/net/tun and iproute2")
+    if absent := lacks(os.geteuid()):
+        raise PeerFailed(f"not measured, for want of a link and not by a fault of logstreamer's: {', '.join(absent)}")
     names = [f"bench-{end}-{os.getpid()}" for end in ("receiver", "sender")]
     shaper = None
     try:
@@ -47,6 +47,16 @@ def link(bits: float, round_trip: float) -> Iterator[Network]:
         for name in names:
             with suppress(PeerFailed):
                 _run("ip", "netns", "del", name)
+
+
+def lacks(user: int, tun: Path = Path("/dev/net/tun")) -> list[str]:
+    """What *user* would need for a link and has not."""
+    needs = {
+        "network namespaces need root": user == 0,
+        f"there is no {tun}": tun.exists(),
+        "there is no ip (Debian: iproute2)": shutil.which("ip") is not None,
+    }
+    return [need for need, is_there in needs.items() if not is_there]
 
 
 def _run(*argv: str) -> None:

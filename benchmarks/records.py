@@ -45,6 +45,7 @@ class Records:
     Args:
         run: of each case the date, the command and the load of the machine before it.
         failures: (case, peer) joined by ": ", and what happened.
+        rounds: how many rounds of figures a case was to give, where it has rounds.
     """
 
     records: list[Record] = field(default_factory=list)
@@ -52,6 +53,7 @@ class Records:
     run: dict[str, dict[str, Any]] = field(default_factory=dict)
     failures: dict[str, str] = field(default_factory=dict)
     machine: str = ""
+    rounds: dict[str, int] = field(default_factory=dict)
 
     def of(self, case: str, peer: str | None = None) -> list[Record]:
         """Those of *case*, of *peer* if it is given."""
@@ -80,6 +82,7 @@ class Records:
         again = set(cases)
         self.records = [one for one in self.records if not _part_of(one.case, again)]
         self.run = {name: facts for name, facts in self.run.items() if name not in again}
+        self.rounds = {case: number for case, number in self.rounds.items() if not _part_of(case, again)}
         self.failures = {
             key: text for key, text in self.failures.items() if not _part_of(key.partition(": ")[0], again)
         }
@@ -100,6 +103,7 @@ class Records:
             run=raw["run"],
             failures=raw["failures"],
             machine=raw["machine"],
+            rounds=raw.get("rounds", {}),
         )
 
 

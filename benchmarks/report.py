@@ -111,8 +111,15 @@ def _links(records: Records) -> str:
 def _rate(records: Records, case: str, name: str) -> str:
     values = sorted(value / 1e6 for value in records.values(case, name, "rate"))
     if not values:
-        return "-"
-    return f"{(records.median(case, name, 'rate') or 0) / 1e6:.4g} ({values[0]:.4g}-{values[-1]:.4g})"
+        return "failed" if f"{case}: {name}" in records.failures else "-"
+    figure = f"{(records.median(case, name, 'rate') or 0) / 1e6:.4g} ({values[0]:.4g}-{values[-1]:.4g})"
+    return figure + _short(records, case, name)
+
+
+def _short(records: Records, case: str, name: str) -> str:
+    """That a peer failed before the last round, where it did: its figures are those of the rounds before."""
+    measured, planned = len(records.of(case, name)), records.rounds.get(case, 0)
+    return f", {measured} of {planned} rounds" if measured < planned else ""
 
 
 def _cpu(records: Records, case: str, name: str, form: str) -> str:
@@ -122,7 +129,10 @@ def _cpu(records: Records, case: str, name: str, form: str) -> str:
 
 def _delays(records: Records, case: str, name: str) -> str:
     both = [records.delay(case, name, share) for share in (0.5, 0.99)]
-    return ", ".join(f"{value * 1e3:.2f} ms" for value in both if value is not None) or "-"
+    figures = ", ".join(f"{value * 1e3:.2f} ms" for value in both if value is not None)
+    if not figures:
+        return "failed" if f"{case}: {name}" in records.failures else "-"
+    return figures + _short(records, case, name)
 
 
 def _number(value: float | None, form: str) -> str:

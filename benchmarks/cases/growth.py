@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from benchmarks.bench import Bench
 from benchmarks.cases.links import BITS, noise
 from benchmarks.cases.many import many_streams
@@ -9,7 +11,7 @@ from benchmarks.cases.streams import backlog_record, latency_record
 from benchmarks.cases.targets import chunk_size
 from benchmarks.link import link
 from benchmarks.measure import measure_backlog, measure_latency
-from benchmarks.peers.base import Peer
+from benchmarks.peers.base import Network, Peer
 from benchmarks.peers.logstreamer import LogStreamerPeer
 from benchmarks.records import Record
 
@@ -41,11 +43,15 @@ def chunks(bench: Bench) -> None:
 
 def round_trips(bench: Bench) -> None:
     """100 Mbit/s over 1 to 200 ms; 100 ms are a case of their own."""
-    plain = noise(bench, 128)
     peers: list[Peer] = [peer for peer in bench.peers if peer.name in ("logstreamer", "tail -F | socat")]
     for seconds in ROUND_TRIPS:
         with link(BITS, seconds) as network:
-            for peer in peers:
-                seen = measure_backlog(peer, plain, bench.workdir, network=network, limit=5.0)
-                record = backlog_record("growth-round-trip", peer.name, seen)
-                bench.add(Record(record.case, record.peer, {"round trip": seconds, **record.values}))
+            bench.rounds("growth-round-trip", 1, partial(_round_trip, bench, seconds, network), peers)
+
+
+def _round_trip(bench: Bench, seconds: float, network: Network, peer: Peer, turn: int) -> Record | None:
+    if turn == 0:
+        return None  # the link needs no warming up
+    seen = measure_backlog(peer, noise(bench, 128), bench.workdir, network=network, limit=5.0)
+    record = backlog_record("growth-round-trip", peer.name, seen)
+    return Record(record.case, record.peer, {"round trip": seconds, **record.values})

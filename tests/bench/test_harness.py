@@ -5,19 +5,24 @@ from __future__ import annotations
 import os
 import sys
 import zlib
+from contextlib import nullcontext
 from itertools import islice
 from pathlib import Path
 
 import pytest
-from benchmarks.bench import Bench
-from benchmarks.budgets import rows
-from benchmarks.cases import many
+from benchmarks import __main__ as program
+from benchmarks.bench import Bench, shown
+from benchmarks.budgets import gaps, rows
+from benchmarks.cases import growth, many
 from benchmarks.cases.links import noise
 from benchmarks.cases.startup import imported
+from benchmarks.link import lacks
 from benchmarks.loglines import lines, write_log
 from benchmarks.measure import measure_backlog, measure_latency
 from benchmarks.peers.absent import AbsentPeer
-from benchmarks.peers.base import Command, Peer, Way
+from benchmarks.peers.base import Command, Network, Peer, Way
+from benchmarks.peers.rsyslog import RsyslogPeer
+from benchmarks.peers.socat import SocatPeer
 from benchmarks.records import Described, Record, Records, distribution, percentile
 from benchmarks.report import render
 from benchmarks.session import PeerFailed
@@ -198,7 +203,7 @@ def test_the_report_names_who_is_missing():
     assert "- Vector: no package" in page
     assert "| Vector | missing |" in page
     assert "- tls: logstreamer: no certificate" in page
-    assert "| logstreamer | 600 (500-900) | 1.00 + 1.25 | - |" in page
+    assert "| logstreamer | 600 (500-900) | 1.00 + 1.25 | failed |" in page
     assert "2026-01-05 08:30" in page
 
 
@@ -251,3 +256,154 @@ def test_many_streams_are_measured(tmp_path, monkeypatch):
     assert record.values["streams"] == 3
     assert min(record.values.values()) >= 0
     assert min(record.delays) > 0
+
+
+def test_many_streams_are_judged_at_the_budgets_number_only():
+    """200 files in the quick form say what they took, and are no verdict about 1,000."""
+    names = ("threads", "memory")
+    values = {f"{end} {name}": 1.0 for end in ("sender", "receiver") for name in names}
+    values |= {"quiet sender cpu": 0.01, "quiet receiver cpu": 0.01, "slowest to fastest": 1.0, "streams": 200.0}
+    judged = {}
+    for number in (200, 1000):
+        records = Records()
+        records.records.append(Record("files", "logstreamer", {**values, "streams": number}, distribution([0.001])))
+        records.records.append(Record("senders", "logstreamer", {**values, "senders": number / 5}))
+        judged[number] = {row.what: row for row in rows(records)}
+
+    for what, few in (
+        ("1,000 followed files, each 1 line/s", "200 files"),
+        ("1,000 quiet streams", "200 streams"),
+        ("200 sender processes, one receiver", "40 senders"),
+    ):
+        assert judged[200][what].met is None
+        assert f"not judged at {few}" in judged[200][what].measured
+        assert judged[1000][what].met is True
+
+
+def _good() -> Records:
+    records = Records(peers={"logstreamer": Described("logstreamer", "logstreamer 1")})
+    records.records.append(Record("startup", "python -c pass", {"seconds": 0.02}))
+    return records
+
+
+@pytest.mark.parametrize(
+    ("spoil", "gap"),
+    [
+        (lambda records: records.records.clear(), "nothing was measured"),
+        (lambda records: records.failures.update({"tls: logstreamer": "no luck"}), "tls: logstreamer: no luck"),
+        (lambda records: records.peers.update(logstreamer=Described("logstreamer", missing="gone")), "missing: gone"),
+    ],
+)
+def test_a_run_without_a_figure_of_logstreamer_is_incomplete(spoil, gap):
+    """Whatever other peers lack does not count; a whole run has to judge every budget."""
+    records = _good()
+    records.failures["tls: rsyslog"] = "no luck"
+    assert gaps(records, whole=False) == []
+    assert any("not measured (far: logstreamer)" in text for text in gaps(records, whole=True))
+
+    spoil(records)
+
+    assert [gap in text for text in gaps(records, whole=False)] == [True]
+
+
+def test_nothing_measured_overwrites_no_report(tmp_path, monkeypatch, capsys):
+    report = tmp_path / "page.md"
+    report.write_text("good figures")
+    monkeypatch.setattr("sys.argv", ["bench", "--render", "--workdir", str(tmp_path), "--report", str(report)])
+
+    assert program.main() == 1
+    assert report.read_text() == "good figures"
+    assert "incomplete: nothing was measured" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("python", ["/bin/false", "/no/such/python"])
+def test_without_plots_page_and_plots_stay(tmp_path, python):
+    """New figures never stand beside old plots."""
+    (tmp_path / "page").mkdir()
+    (tmp_path / "page.md").write_text("old")
+    (tmp_path / "page" / "backlog.svg").write_text("old")
+
+    assert not program.publish("new", tmp_path / "page.md", Path(python), tmp_path / "results.json")
+
+    assert (tmp_path / "page.md").read_text() == "old"
+    assert (tmp_path / "page" / "backlog.svg").read_text() == "old"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["page", "page.md"]
+
+
+def test_plots_and_page_are_published_together(tmp_path):
+    python = tmp_path / "python"
+    python.write_text("#!/bin/sh\necho new > $4/backlog.svg\n")
+    python.chmod(0o700)
+
+    assert program.publish("new", tmp_path / "page.md", python, tmp_path / "results.json")
+
+    assert (tmp_path / "page.md").read_text() == "new"
+    assert (tmp_path / "page" / "backlog.svg").read_text() == "new\n"
+
+
+@pytest.mark.parametrize("error", [AssertionError("no answer"), OSError("disk"), PeerFailed("no luck")])
+def test_a_case_that_breaks_is_booked_and_the_next_one_runs(tmp_path, monkeypatch, error):
+    def broken(bench):
+        """Breaks."""
+        raise error
+
+    def good(bench):
+        """Works."""
+        bench.add(Record("tls", "logstreamer", {"rate": 1.0}))
+
+    monkeypatch.setattr(program, "CASES", {"backlog": broken, "tls": good})
+    monkeypatch.setattr(Bench, "describe_peers", lambda self: None)
+    records, options = Records(), program.parse_options(["--workdir", str(tmp_path)])
+
+    program.run(options, records, tmp_path / "results.json")
+
+    assert str(error) in records.failures["backlog: logstreamer"]
+    assert records.measured("tls") == ["logstreamer"]
+    assert Records.load(tmp_path / "results.json") == records
+
+
+def test_a_failure_is_its_peers_and_its_earlier_rounds_stay(tmp_path):
+    """The other peers go on; the cell says how many rounds there were."""
+    records = Records(peers={"script": Described("script")})
+    bench, broken = Bench(tmp_path, records, tmp_path / "python"), ScriptPeer()
+
+    def measure(peer: Peer, turn: int) -> Record:
+        if turn == 2:
+            raise FileNotFoundError("copy")
+        return Record("backlog", peer.name, {"rate": 1e6})
+
+    bench.rounds("backlog", 3, measure, [broken])
+
+    assert records.failures == {"backlog: script": "FileNotFoundError: copy"}
+    assert "| script | 1 (1-1), 1 of 3 rounds |" in render(records)
+
+
+def test_a_round_trip_that_socat_fails_is_not_logstreamers(tmp_path, monkeypatch):
+    socat, records = ScriptPeer(), Records()
+    socat.name = "tail -F | socat"
+
+    def broken(*arguments, **options):
+        raise PeerFailed("no luck")
+
+    monkeypatch.setattr(growth, "measure_backlog", broken)
+    monkeypatch.setattr(growth, "noise", lambda bench, mib: tmp_path)
+    monkeypatch.setattr(growth, "link", lambda bits, seconds: nullcontext(Network()))
+
+    growth.round_trips(Bench(tmp_path, records, tmp_path / "python", peers=[socat]))
+
+    assert list(records.failures) == ["growth-round-trip: tail -F | socat"]
+
+
+def test_what_a_link_lacks_is_named(tmp_path):
+    assert lacks(1000, tmp_path / "tun")[:2] == ["network namespaces need root", f"there is no {tmp_path / 'tun'}"]
+    assert not any("root" in need or "tun" in need for need in lacks(0, tmp_path))
+
+
+def test_commands_are_shown_with_named_places():
+    """DIR is a directory, FILE a file, and one in the other has a slash between."""
+    assert [str(line) for line in shown(SocatPeer())] == [
+        "socat -u -b 65536 TCP-LISTEN:PORT,bind=127.0.0.1,reuseaddr OPEN:DIR/FILE,creat,append",
+        "tail -n +1 -F FILE |",
+        "socat -u -b 65536 - TCP:127.0.0.1:PORT",
+    ]
+    assert any('file="DIR/FILE"' in line for line in shown(RsyslogPeer()))
