@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import Any, Protocol
 
 from benchmarks.loglines import write_log
 from benchmarks.peers.absent import AbsentPeer
@@ -24,6 +25,14 @@ from benchmarks.records import Described, Record, Records
 from benchmarks.session import PeerFailed
 
 MIB = 1 << 20
+
+
+class Named(Protocol):
+    """Who takes turns: a peer, or what else has a name in the report."""
+
+    @property
+    def name(self) -> str:
+        """As the report has it."""
 
 
 @dataclass
@@ -77,10 +86,14 @@ class Bench:
         return tls
 
     def rounds(
-        self, case: str, number: int, measure: Callable[[Peer, int], Record | None], peers: Sequence[Peer] | None = None
+        self,
+        case: str,
+        number: int,
+        measure: Callable[[Any, int], Record | None],
+        peers: Sequence[Named] | None = None,
     ) -> None:
         """*number* rounds of all peers by turns, each round beginning with another one; round 0 warms up."""
-        order = deque(self.peers if peers is None else peers)
+        order: deque[Named] = deque(self.peers if peers is None else peers)
         self.records.rounds[case] = number
         for turn in range(number + 1):
             for peer in order:

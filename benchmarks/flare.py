@@ -8,6 +8,7 @@ Two processes with one cell each; both LogStreamers with their default arguments
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import random
@@ -24,17 +25,27 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from benchmarks.loglines import NOISE_LINE, noise
+from benchmarks.session import PeerFailed
+
 PAIR = Path(__file__).with_name("flare_pair.py")
 MAKES = ("stock", "ours")
-RATE, CPU = "backlog, MB/s", "sender's CPU, s/GB"
+RATE, CPU, VERDICT = "backlog, MB/s", "sender's CPU, s/GB", "backlog"
+LONGEST = 120.0
+"""Seconds after which a backlog that has not arrived is cut off: its rate is known by then."""
 SETTLED = 8.0
 """A copy that has not grown for so long, with its stream over, will not grow any more."""
 
 
 class Flare:
-    """One NVFlare process and the pipe of its commands."""
+    """One NVFlare process and the pipe of its commands.
+
+    Raises:
+        PeerFailed: it has ended; so does `tell`.
+    """
 
     def __init__(self, name: str, url: str, log: Path) -> None:
+        self._name, self._log = name, log
         with log.open("wb") as errors:
             self._process = subprocess.Popen(
                 [sys.executable, str(PAIR), name, url],
@@ -43,17 +54,26 @@ class Flare:
                 stderr=errors,
                 text=True,
             )
-        self._answer()
+        try:
+            self._answer()
+        except PeerFailed:
+            self.close()
+            raise
 
     def tell(self, do: str, **arguments: object) -> dict[str, Any]:
         """Give one command and wait for its answer."""
         assert self._process.stdin is not None
-        print(json.dumps({"do": do, **arguments}), file=self._process.stdin, flush=True)
+        with contextlib.suppress(BrokenPipeError):  # it is gone: there will be no answer
+            print(json.dumps({"do": do, **arguments}), file=self._process.stdin, flush=True)
         return self._answer()
 
     def _answer(self) -> dict[str, Any]:
         assert self._process.stdout is not None
-        answer: dict[str, Any] = json.loads(self._process.stdout.readline())
+        line = self._process.stdout.readline()
+        if not line.endswith("\n"):
+            said = self._log.read_text(errors="replace").strip().splitlines() or ["(it said nothing)"]
+            raise PeerFailed(f"NVFlare's process {self._name} has ended: {said[-1]}")
+        answer: dict[str, Any] = json.loads(line)
         return answer
 
     def signal(self, number: int) -> None:
@@ -63,7 +83,9 @@ class Flare:
     def close(self) -> None:
         """End it."""
         self._process.kill()
-        self._process.communicate()
+        with contextlib.suppress(BrokenPipeError):  # a command that it did not take
+            self._process.communicate()
+        self._process.wait()
 
 
 @dataclass(frozen=True)
@@ -109,12 +131,19 @@ class Stream:
         lost, doubled = (wanted - stored).total(), (stored - wanted).total()
         end = "" if result == ["OK", True] else f"; it ended with {result[0] if result else 'nothing'}"
         if not lost and not doubled:
-            return f"all {wanted.total()} lines, each once{end}"
+            return whole(written) + end
         return f"{lost} of {wanted.total()} lines lost, {doubled} doubled or torn{end}"
 
 
-def lines(first: int, count: int) -> list[bytes]:
-    """Lines as a training writes them; no two are equal."""
+def whole(written: list[bytes]) -> str:
+    """What `Stream.finish` says of a good stream."""
+    return f"all {len(written)} lines, each once"
+
+
+def lines(first: int, count: int, *, is_noise: bool = False) -> list[bytes]:
+    """Lines as a training writes them, or ones that no compressor shortens; no two are equal."""
+    if is_noise:
+        return bytes(noise(random.Random(first), count * NOISE_LINE)).splitlines(keepends=True)
     chance = random.Random(first)
     return [
         b"2026-11-24 18:36:28,%03d - ClientRunner - INFO - [identity=site-1] - step=%08d loss=%.6f acc=%.4f\n"
@@ -133,20 +162,26 @@ def append(log: Path, written: list[bytes]) -> int:
 
 def throughput(stream: Stream, quick: bool) -> dict[str, float | str]:
     """A backlog, from the call to the last stored byte."""
-    written = lines(0, 200_000 if quick else 600_000)
+    return backlog(stream, lines(0, 200_000 if quick else 600_000))
+
+
+def backlog(stream: Stream, written: list[bytes], longest: float = LONGEST) -> dict[str, float | str]:
+    """One of *written*; what was stored after *longest* seconds gives the rate of a slower one."""
     size = append(stream.log, written)
     stream.register()
     before = stream.site.tell("state", topic=stream.topic)["cpu"]
     begun = time.monotonic()
     stream.send()
-    while stream.size() < size and time.monotonic() - begun < 120:
+    while (stored := stream.size()) < size and time.monotonic() - begun < longest:
         time.sleep(0.002)
     seconds = time.monotonic() - begun
     state = stream.site.tell("state", topic=stream.topic)
+    if not stored:
+        raise PeerFailed(f"nothing was stored within {longest:.0f} s")
     return {
-        RATE: size / seconds / 1e6,
-        CPU: (state["cpu"] - before) / size * 1e9,
-        "backlog": stream.finish(written, size),
+        RATE: stored / seconds / 1e6,
+        CPU: (state["cpu"] - before) / stored * 1e9,
+        VERDICT: stream.finish(written, size),
     }
 
 
@@ -239,17 +274,16 @@ Scenario = Callable[[Stream, bool], dict[str, float | str]]
 SCENARIOS: tuple[Scenario, ...] = (throughput, latency, trickle, rotation, stall, late)
 
 
-def pairs(scheme: str, directory: Path) -> Iterator[tuple[Flare, Flare]]:
-    """The two processes, once."""
+@contextlib.contextmanager
+def pair(scheme: str, directory: Path) -> Iterator[tuple[Flare, Flare]]:
+    """The two processes: the server and the site."""
     with socket.create_server(("127.0.0.1", 0)) as probe:
         url = f"{scheme}://127.0.0.1:{probe.getsockname()[1]}"
-    server = Flare("server", url, directory / "server.log")
-    site = Flare("site-1", url, directory / "site-1.log")
-    try:
+    with (
+        contextlib.closing(Flare("server", url, directory / "server.log")) as server,
+        contextlib.closing(Flare("site-1", url, directory / "site-1.log")) as site,
+    ):
         yield server, site
-    finally:
-        site.close()
-        server.close()
 
 
 def measure(
@@ -260,7 +294,7 @@ def measure(
     with tempfile.TemporaryDirectory(prefix="logstreamer-flare-") as name:
         directory = Path(name)
         for scenario in scenarios:
-            for server, site in pairs(scheme, directory):
+            with pair(scheme, directory) as (server, site):
                 repeats = rounds if scenario in (throughput, latency) else 1
                 for number in range(repeats):
                     for make in MAKES if number % 2 == 0 else MAKES[::-1]:

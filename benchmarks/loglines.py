@@ -56,6 +56,21 @@ def lines(seed: int = 17) -> Iterator[bytes]:
         yield f"{text}\n".encode()
 
 
+NOISE_LINE = 128
+"""Bytes of a line of noise, its end included."""
+
+
+def noise(chance: random.Random, size: int) -> bytearray:
+    """*size* bytes (whole lines) that no compressor shortens, as lines for peers that know only lines."""
+    block = bytearray(chance.randbytes(size).translate(_NO_ENDS))
+    block[NOISE_LINE - 1 :: NOISE_LINE] = b"\n" * (size // NOISE_LINE)
+    return block
+
+
+_NO_ENDS = bytes(0x41 + value % 58 if value < 0x20 or value == 0x7F else value for value in range(256))
+"""Control bytes become letters: some peers change them, and a newline ends a line."""
+
+
 def write_log(directory: Path, size: int) -> Path:
     """A file of exactly *size* bytes of `lines()` in *directory*, the last one cut short; made once, used again."""
     path = directory / f"lines-v{VERSION}-{size}.log"

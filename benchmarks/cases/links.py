@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from pathlib import Path
 
+from benchmarks import loglines
 from benchmarks.bench import MIB, Bench
 from benchmarks.cases.streams import backlog_record
 from benchmarks.link import link
@@ -27,14 +28,8 @@ def noise(bench: Bench, mib: int) -> Path:
         chance = random.Random(23)
         with path.open("wb") as file:
             for _ in range(mib):
-                block = bytearray(chance.randbytes(MIB).translate(_NO_ENDS))
-                block[127::128] = b"\n" * (MIB // 128)
-                file.write(block)
+                file.write(loglines.noise(chance, MIB))
     return path
-
-
-_NO_ENDS = bytes(0x41 + value % 58 if value < 0x20 or value == 0x7F else value for value in range(256))
-"""Control bytes become letters: some peers change them, and a newline ends a line."""
 
 
 def near(bench: Bench) -> None:

@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 from benchmarks import __main__ as program
+from benchmarks import flare
 from benchmarks.bench import Bench, shown
 from benchmarks.budgets import gaps, rows
-from benchmarks.cases import growth, many
+from benchmarks.cases import growth, inside, many
 from benchmarks.cases.links import noise
 from benchmarks.cases.startup import imported
 from benchmarks.link import lacks
@@ -407,3 +408,70 @@ def test_commands_are_shown_with_named_places():
         "socat -u -b 65536 - TCP:127.0.0.1:PORT",
     ]
     assert any('file="DIR/FILE"' in line for line in shown(RsyslogPeer()))
+
+
+@pytest.mark.parametrize("verdict", ["1 of 2 lines lost, 0 doubled or torn", "all 2 lines, each once; it ended with X"])
+def test_inside_nvflare_wrong_bytes_are_no_result(verdict):
+    lines = flare.lines(0, 2)
+    found = {flare.RATE: 12.0, flare.CPU: 1.0, flare.VERDICT: verdict}
+
+    with pytest.raises(PeerFailed, match=verdict):
+        inside.checked("inside", "logstreamer", lines, found)
+
+    good = inside.checked("inside", "logstreamer", lines, {**found, flare.VERDICT: flare.whole(lines)})
+    assert good.values == {"rate": 12e6, "sender cpu": 1.0}
+
+
+class HalfStream:
+    """Stores half of what it is given, at once."""
+
+    topic = "half"
+
+    def __init__(self, log: Path) -> None:
+        self.log, self.site = log, self
+
+    def tell(self, do: str, **arguments: object) -> dict[str, float]:
+        return {"cpu": 1.0}
+
+    def register(self) -> None:
+        pass
+
+    send = register
+
+    def size(self) -> int:
+        return self.log.stat().st_size // 2
+
+    def finish(self, written: list[bytes], size: int) -> str:
+        return "1 of 2 lines lost, 0 doubled or torn"
+
+
+def test_a_backlog_that_was_cut_off_has_the_rate_of_what_was_stored(tmp_path):
+    """Here half of 512 bytes in 0.1 s at least, not all of them."""
+    found = flare.backlog(HalfStream(tmp_path / "log"), flare.lines(0, 4, is_noise=True), longest=0.1)
+
+    assert 0 < found[flare.RATE] <= 256 / 0.1 / 1e6
+    assert found[flare.VERDICT].startswith("1 of 2 lines lost")
+
+
+def test_an_nvflare_process_that_ends_is_a_failed_peer(tmp_path, monkeypatch):
+    """With what it said last; at its start, and between commands."""
+    program = tmp_path / "pair.py"
+    monkeypatch.setattr(flare, "PAIR", program)
+    program.write_text("raise SystemExit('no cell')")
+    with pytest.raises(PeerFailed, match="server has ended: no cell"):
+        flare.Flare("server", "http://nowhere", tmp_path / "log")
+
+    program.write_text("print('{}', flush=True); input(); raise SystemExit('no more')")
+    process = flare.Flare("site-1", "http://nowhere", tmp_path / "log")
+    try:
+        with pytest.raises(PeerFailed, match="site-1 has ended: no more"):
+            process.tell("state", topic="x")
+    finally:
+        process.close()
+
+
+def test_noise_inside_nvflare_is_as_many_different_lines():
+    written = flare.lines(0, 500, is_noise=True)
+
+    assert len(set(written)) == 500
+    assert len(zlib.compress(b"".join(written))) > 0.9 * 500 * 128
