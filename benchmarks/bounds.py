@@ -17,6 +17,7 @@ from pathlib import Path
 
 from websockets.sync.server import ServerConnection, serve
 
+from benchmarks.measure import compare
 from benchmarks.stage import MIB, Peaks, Watched, stage, write_backlog
 from logstreamer.protocol.codec import decode, encode
 from logstreamer.protocol.frames import Accept, Open
@@ -71,7 +72,9 @@ def delivered(size: int, parent: Path | None = None) -> Row:
         sender = it.sender(source, url)
         copy = it.directory / "copies" / "s" / "default" / source.name
         it.until(lambda: copy.exists() and copy.stat().st_size == size)
-        return _row(f"{size / MIB:,.0f} MiB to send, all delivered", sender, receiver)
+        row = _row(f"{size / MIB:,.0f} MiB to send, all delivered", sender, receiver)
+        compare(source, copy, "logstreamer")
+        return row
 
 
 def never_acknowledges(size: int, seconds: float) -> Row:

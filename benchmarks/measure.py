@@ -33,6 +33,7 @@ class Backlog:
         seconds: how long it took.
         sender_cpu, receiver_cpu: CPU seconds of each side in that time.
         startup: seconds from starting the sender to the first stored byte; not part of *seconds*.
+        sender_memory, receiver_memory: bytes of memory of each side's processes at their peaks.
     """
 
     size: int
@@ -40,6 +41,8 @@ class Backlog:
     sender_cpu: float
     receiver_cpu: float
     startup: float
+    sender_memory: int
+    receiver_memory: int
 
     @property
     def rate(self) -> float:
@@ -56,6 +59,7 @@ class Latency:
         span: seconds in which they were written.
         sender_cpu, receiver_cpu: CPU seconds of each side in that time.
         behind: seconds after the last write until all was stored.
+        sender_memory, receiver_memory: bytes of memory of each side's processes at their peaks.
     """
 
     delays: list[float]
@@ -63,6 +67,8 @@ class Latency:
     sender_cpu: float
     receiver_cpu: float
     behind: float
+    sender_memory: int
+    receiver_memory: int
 
 
 def measure_backlog(
@@ -83,6 +89,7 @@ def measure_backlog(
         while last < size and time.perf_counter() - first_time < limit:
             last = next(stored)
         end_time, end_cpu = time.perf_counter(), session.cpu()
+        memory = session.memory()
         if last > size:
             raise PeerFailed(f"{peer.name}: stored {last} bytes of {size}")
     return Backlog(
@@ -91,6 +98,8 @@ def measure_backlog(
         sender_cpu=end_cpu[0] - first_cpu[0],
         receiver_cpu=end_cpu[1] - first_cpu[1],
         startup=first_time - begin,
+        sender_memory=memory[0],
+        receiver_memory=memory[1],
     )
 
 
@@ -142,8 +151,9 @@ def measure_latency(
                     raise PeerFailed(f"{peer.name}: the last {len(waiting)} lines did not arrive")
                 _observe(session, watch, waiting, seen, until=time.monotonic() + 0.01)
             behind = time.monotonic() - end
+        memory = session.memory()
     count = max(1, round(seconds / gap))
-    return Latency(seen[-count:], end - begin, end_cpu[0] - cpu[0], end_cpu[1] - cpu[1], behind)
+    return Latency(seen[-count:], end - begin, end_cpu[0] - cpu[0], end_cpu[1] - cpu[1], behind, *memory)
 
 
 def _write(file: object, records: list[bytes]) -> float:

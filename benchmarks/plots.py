@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from math import isfinite
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -11,9 +12,7 @@ from typing import Any
 import matplotlib
 
 matplotlib.use("svg")
-matplotlib.rcParams.update(
-    {"svg.hashsalt": "logstreamer", "font.size": 9, "axes.grid": True, "grid.alpha": 0.3, "figure.figsize": (8, 3.2)}
-)
+matplotlib.rcParams.update({"svg.hashsalt": "logstreamer", "font.size": 9, "axes.grid": True, "grid.alpha": 0.3})
 
 from matplotlib import pyplot as plt  # noqa: E402 - the backend has to be chosen first
 
@@ -26,8 +25,12 @@ def main() -> None:
     """Draw them all; what was not measured is left out of its plot."""
     records, directory = Records.load(Path(sys.argv[1])), Path(sys.argv[2])
     for name, draw in PLOTS.items():
-        figure, axes = plt.subplots(1, 2)
+        panels = PANELS.get(name, 2)
+        figure, axes = plt.subplots(1, panels, figsize=(4 * panels, 3.2))
         draw(records, axes)
+        for axis in axes:
+            if not isfinite(axis.dataLim.width):  # no figures: a logarithmic axis of nothing cannot be drawn
+                axis.set(xscale="linear", yscale="linear", title="not measured")
         figure.tight_layout()
         figure.savefig(directory / f"{name}.svg", metadata={"Date": None})
         plt.close(figure)
@@ -72,7 +75,7 @@ def growth_streams(records: Records, axes: Any) -> None:
 
 
 def growth_rate(records: Records, axes: Any) -> None:
-    """CPU and latency of one stream."""
+    """CPU, latency and memory of one stream."""
     found = list(records.of("growth-rate"))
     for case, lines in (("lines-50", 50.0), ("lines-50000", 50_000.0)):
         for one in records.of(case, OURS):
@@ -84,6 +87,7 @@ def growth_rate(records: Records, axes: Any) -> None:
         _line(axes[1], found, "lines", lambda one, p=place: one.delays[p] * 1e3, "o-", f"p{share * 100:.0f}")
     axes[0].set(xscale="log", xlabel="lines per second", ylabel="% of a core")
     axes[1].set(xscale="log", yscale="log", xlabel="lines per second", ylabel="ms, append to stored")
+    _memory(axes[2], found, "lines", "lines per second")
 
 
 def growth_chunk(records: Records, axes: Any) -> None:
@@ -94,10 +98,11 @@ def growth_chunk(records: Records, axes: Any) -> None:
         _line(axes[1], found, "chunk", lambda one, e=end: one.values[f"{e} cpu"], "o-", end)
     axes[0].set(xscale="log", xlabel="chunk, bytes", ylabel="MB/s", ylim=(0, None))
     axes[1].set(xscale="log", yscale="log", xlabel="chunk, bytes", ylabel="CPU seconds per GB")
+    _memory(axes[2], found, "chunk", "chunk, bytes")
 
 
 def growth_round_trip(records: Records, axes: Any) -> None:
-    """Throughput of one stream over 100 Mbit/s."""
+    """Throughput, CPU and memory of one stream over 100 Mbit/s."""
     found = list(records.of("growth-round-trip"))
     for one in records.of("far"):
         found.append(Record(one.case, one.peer, {"round trip": 0.1, **one.values}))
@@ -109,6 +114,16 @@ def growth_round_trip(records: Records, axes: Any) -> None:
     axes[0].axhline(12.5, color="gray", linewidth=1)
     axes[0].set(xscale="log", yscale="log", xlabel="round trip, ms", ylabel="MB/s")
     axes[1].set(xscale="log", xlabel="round trip, ms", ylabel="CPU seconds per GB", ylim=(0, None))
+    _memory(axes[2], [one for one in found if one.peer == OURS], "round trip", "round trip, ms", scale=1e3)
+
+
+def _memory(axis: Any, found: list[Record], key: str, label: str, scale: float = 1.0) -> None:
+    """Peak memory of both sides over *key*; from zero on, so that flat looks flat."""
+    for end in ("sender", "receiver"):
+        known = [one for one in found if f"{end} memory" in one.values]
+        _line(axis, known, key, lambda one, e=end: one.values[f"{e} memory"] / 1e6, "o-", end, scale)
+    axis.margins(y=0.3)
+    axis.set(xscale="log", xlabel=label, ylabel="peak memory, MB", ylim=(0, None))
 
 
 def _line(
@@ -136,6 +151,9 @@ PLOTS: dict[str, Callable[[Records, Any], None]] = {
     "growth-chunk": growth_chunk,
     "growth-round-trip": growth_round_trip,
 }
+
+PANELS = {"growth-rate": 3, "growth-chunk": 3, "growth-round-trip": 3}
+"""Axes side by side, where they are not two."""
 
 if __name__ == "__main__":
     main()

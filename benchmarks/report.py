@@ -17,9 +17,9 @@ PLOTS = (
     ("backlog.svg", "Throughput and CPU of one stream"),
     ("latency.svg", "Append to stored, distribution"),
     ("growth-streams.svg", "CPU and memory against streams"),
-    ("growth-rate.svg", "CPU and latency against lines per second"),
-    ("growth-chunk.svg", "Throughput and CPU against chunk size"),
-    ("growth-round-trip.svg", "Throughput against round trip, 100 Mbit/s"),
+    ("growth-rate.svg", "CPU, latency and memory against lines per second"),
+    ("growth-chunk.svg", "Throughput, CPU and memory against chunk size"),
+    ("growth-round-trip.svg", "Throughput, CPU and memory against round trip, 100 Mbit/s"),
 )
 
 

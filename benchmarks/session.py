@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import socket
 import subprocess
 import time
@@ -77,6 +78,17 @@ class Session:
             cpu_seconds(child.pid) for child in self.receivers
         )
 
+    def memory(self) -> tuple[int, int]:
+        """Bytes of memory at their peaks so far of (all senders, all receivers).
+
+        Raises:
+            PeerFailed: a process is no longer there.
+        """
+        self.check()
+        return sum(peak_memory(child.pid) for child in self.senders), sum(
+            peak_memory(child.pid) for child in self.receivers
+        )
+
     def check(self) -> None:
         """Raise PeerFailed when a process has ended: each should run until it is stopped."""
         for child in [*self.senders, *self.receivers]:
@@ -147,6 +159,14 @@ def cpu_seconds(pid: int) -> float:
     """CPU time of a living process, all its threads, ended ones too, in nanosecond resolution."""
     # The number clock_getcpuclockid(3) would give: not wrapped by Python, fixed in Linux's ABI.
     return time.clock_gettime((~pid << 3) | 2)
+
+
+def peak_memory(pid: int) -> int:
+    """Bytes of memory of a living process at their peak so far (VmHWM)."""
+    found = re.search(r"VmHWM:\s+(\d+)", Path(f"/proc/{pid}/status").read_text())
+    if found is None:
+        raise PeerFailed(f"process {pid} has ended")
+    return int(found[1]) * 1024
 
 
 def free_port() -> int:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from benchmarks.bench import Bench
 from benchmarks.inotify import Watch
+from benchmarks.measure import compare
 from benchmarks.records import Record, distribution
 from benchmarks.session import PeerFailed
 from benchmarks.stage import Stage, Watched, stage
@@ -56,6 +57,8 @@ def many_streams(case: str, number: int, scratch: Path, *, quiet: float, busy: f
             values[f"{name} memory"] = float(process.peaks.memory)
             values[f"{name} threads"] = float(process.peaks.threads)
             values[f"{name} descriptors"] = float(process.peaks.descriptors)
+        for copy in _copies(it):
+            compare(source / copy.name, copy, "logstreamer")
     return Record(case, "logstreamer", values, distribution(delays))
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from benchmarks.bench import Bench
+from benchmarks.measure import compare
 from benchmarks.records import Record
 from benchmarks.session import PeerFailed
 from benchmarks.stage import Stage, Watched, stage
@@ -58,6 +59,9 @@ def measure_senders(case: str, number: int, source: Path, scratch: Path) -> Reco
             "receiver threads": float(receiver.peaks.threads),
             "receiver cpu": (receiver.cpu() - cpu) / span,
         }
+        for copy, stored in zip(copies, sizes, strict=True):
+            if stored:
+                compare(source, copy, "logstreamer")
     return Record(case, "logstreamer", values)
 
 

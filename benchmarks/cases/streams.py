@@ -45,6 +45,8 @@ def backlog_record(case: str, peer: str, seen: Backlog) -> Record:
         "sender cpu": seen.sender_cpu / seen.size * 1e9,
         "receiver cpu": seen.receiver_cpu / seen.size * 1e9,
         "start": seen.startup,
+        "sender memory": float(seen.sender_memory),
+        "receiver memory": float(seen.receiver_memory),
     }
     return Record(case, peer, values)
 
@@ -76,5 +78,7 @@ def latency_record(case: str, peer: str, seen: Latency) -> Record:
         "sender cpu": seen.sender_cpu / seen.span,
         "receiver cpu": seen.receiver_cpu / seen.span,
         "behind": seen.behind,
+        "sender memory": float(seen.sender_memory),
+        "receiver memory": float(seen.receiver_memory),
     }
     return Record(case, peer, values, distribution(seen.delays))

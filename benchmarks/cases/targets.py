@@ -8,8 +8,9 @@ import time
 from pathlib import Path
 
 from benchmarks.bench import Bench
+from benchmarks.measure import compare
 from benchmarks.records import Record
-from benchmarks.session import PeerFailed, cpu_seconds, free_port
+from benchmarks.session import PeerFailed, cpu_seconds, free_port, peak_memory
 from benchmarks.stage import MIB, Stage, stage
 
 SLOW = 1e6
@@ -45,16 +46,18 @@ def _once(source: Path, scratch: Path, chunk: int, *, company: bool) -> Record:
             argv = [sys.executable, "-m", "benchmarks.api_send", str(source), str(chunk), *urls]
             helpers.append(subprocess.Popen(argv, text=True))
             copy = it.directory / "copies" / "bench" / "b" / source.name
-            rate, cpu = _rate(copy, source.stat().st_size, helpers[-1].pid, receiver.process.pid)
+            pids = {"sender": helpers[-1].pid, "receiver": receiver.process.pid}
+            rate, cpu = _rate(copy, source.stat().st_size, *pids.values())
+            values = {"rate": rate, **{f"{end} cpu": used for end, used in zip(pids, cpu, strict=True)}}
+            values |= {f"{end} memory": float(peak_memory(pid)) for end, pid in pids.items()}
+            compare(source, copy, "logstreamer")
         finally:
             for helper in helpers:
                 helper.kill()
                 helper.wait()
                 if helper.stdout is not None:
                     helper.stdout.close()
-    return Record(
-        "targets", "in company" if company else "alone", {"rate": rate, "sender cpu": cpu[0], "receiver cpu": cpu[1]}
-    )
+    return Record("targets", "in company" if company else "alone", values)
 
 
 def _slow_way(it: Stage, helpers: list[subprocess.Popen[str]]) -> str:

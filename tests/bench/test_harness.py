@@ -12,11 +12,13 @@ from pathlib import Path
 import pytest
 from benchmarks import __main__ as program
 from benchmarks import flare
-from benchmarks.bench import Bench, shown
+from benchmarks.bench import MIB, Bench, shown
 from benchmarks.budgets import gaps, rows
 from benchmarks.cases import growth, inside, many
 from benchmarks.cases.links import noise
 from benchmarks.cases.startup import imported
+from benchmarks.cases.streams import backlog_record, latency_record
+from benchmarks.cases.targets import chunk_size
 from benchmarks.link import lacks
 from benchmarks.loglines import lines, write_log
 from benchmarks.measure import measure_backlog, measure_latency
@@ -80,6 +82,11 @@ class ScriptPeer(Peer):
         return way.dest / way.source.name
 
 
+def _memory(record: Record) -> float:
+    """The smaller one of both sides' peaks."""
+    return min(record.values["sender memory"], record.values["receiver memory"])
+
+
 def test_the_log_is_the_same_each_time_and_exactly_as_long_as_asked(tmp_path):
     """Also that it is made once, and reads like a log."""
     (tmp_path / "other").mkdir()
@@ -99,6 +106,7 @@ def test_a_backlog_is_measured_from_first_to_last_byte(tmp_path):
     backlog = measure_backlog(ScriptPeer(), source, tmp_path)
 
     assert 0 <= backlog.size < source.stat().st_size
+    assert _memory(backlog_record("backlog", "script", backlog)) > MIB
     assert min(backlog.seconds, backlog.startup) > 0
     assert not (tmp_path / "copy").exists()
 
@@ -121,6 +129,7 @@ def test_each_burst_has_its_latency(tmp_path, burst):
     assert len(seen.delays) == 100 // burst
     assert min(seen.delays) > 0
     assert min(seen.span, seen.behind) > 0
+    assert _memory(latency_record("lines-50", "script", seen)) > MIB
 
 
 @pytest.mark.parametrize(
@@ -475,3 +484,19 @@ def test_noise_inside_nvflare_is_as_many_different_lines():
 
     assert len(set(written)) == 500
     assert len(zlib.compress(b"".join(written))) > 0.9 * 500 * 128
+
+
+@pytest.mark.slow
+def test_a_chunk_size_has_its_memory_and_its_bytes_compared(tmp_path, monkeypatch):
+    """Both sides' peaks are in the record; a wrong copy gives none."""
+    source = write_log(tmp_path, 8 << 20)
+
+    assert _memory(chunk_size(source, tmp_path, 64 << 10)) > 10 * MIB
+    monkeypatch.setattr("benchmarks.cases.targets.compare", _differ)
+    with pytest.raises(PeerFailed, match="differs"):
+        chunk_size(source, tmp_path, 64 << 10)
+
+
+def _differ(source: Path, copy: Path, name: str) -> None:
+    assert copy.stat().st_size == source.stat().st_size
+    raise PeerFailed("differs")
