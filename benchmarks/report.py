@@ -13,6 +13,13 @@ from benchmarks.records import Records
 NOTES = Path(__file__).with_name("notes.md")
 """Written by hand: how to read it, where the time goes, what was changed and what it gained."""
 
+NOTED = {
+    "NVFlare LogStreamer": "NVFlare 2.9.0",
+    "rsyslog": "rsyslog 8.2302.0",
+    "tail -F | socat": "socat version 1.7.4.4",
+}
+"""The versions that the notes speak of."""
+
 PLOTS = (
     ("backlog.svg", "Throughput and CPU of one stream"),
     ("latency.svg", "Append to stored, distribution"),
@@ -55,12 +62,20 @@ def _when(records: Records) -> str:
     versions = "; ".join(peer.version for peer in records.peers.values() if peer.version)
     missing = "\n".join(f"- {peer.name}: {peer.missing}" for peer in records.peers.values() if peer.missing)
     lost = "\n".join(f"- {key}: {text}" for key, text in records.failures.items())
+    others = [noted for name, noted in NOTED.items() if not _is_noted(records, name)]
+    differ = f" The notes below were written with {', '.join(others)} instead." if others else ""
     return (
         f"Measured {dates[0] if dates else '-'} to {dates[-1] if dates else '-'} UTC on {records.machine}. "
-        f"Versions: {versions}; Python {platform.python_version()}. `make bench` repeats all of it, `make bench-quick` "
-        "prints the short form.\n\n"
+        f"Versions: {versions}; Python {platform.python_version()}.{differ} `make bench` repeats all of it, "
+        "`make bench-quick` prints the short form.\n\n"
         f"Missing peers:\n\n{missing or '- none'}" + (f"\n\nFailed:\n\n{lost}" if lost else "")
     )
+
+
+def _is_noted(records: Records, name: str) -> bool:
+    """Whether a peer has the version that the notes speak of, or did not run at all."""
+    version = records.peers[name].version if name in records.peers else ""
+    return not version or NOTED[name] in version
 
 
 def _streams(records: Records) -> str:

@@ -500,3 +500,13 @@ def test_a_chunk_size_has_its_memory_and_its_bytes_compared(tmp_path, monkeypatc
 def _differ(source: Path, copy: Path, name: str) -> None:
     assert copy.stat().st_size == source.stat().st_size
     raise PeerFailed("differs")
+
+
+def test_the_report_says_when_the_notes_speak_of_other_versions():
+    records = Records()
+    records.peers["rsyslog"] = Described("rsyslog", "rsyslog 8.2302.0, RELP")
+    assert "instead" not in render(records).partition("Missing peers")[0]
+
+    records.peers["rsyslog"] = Described("rsyslog", "rsyslog 9.1, RELP")
+
+    assert "The notes below were written with rsyslog 8.2302.0 instead." in render(records)
