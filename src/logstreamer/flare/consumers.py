@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from typing import Any
 
 from nvflare.apis.shareable import make_reply
@@ -15,7 +16,7 @@ from logstreamer.flare import messages
 from logstreamer.flare.chunks import ChunkReader
 from logstreamer.flare.hub import Hub, Link
 from logstreamer.protocol.codec import decode, encode
-from logstreamer.protocol.frames import Abort, Reject
+from logstreamer.protocol.frames import Abort, Accept, Frame, Reject
 from logstreamer.sinks import Registration
 
 logger = logging.getLogger(__name__)
@@ -61,26 +62,37 @@ class ChunkConsumer(ObjectConsumer):
         self._reader = ChunkReader(name)
 
     def consume(self, shareable: Any, stream_ctx: dict[str, Any], fl_ctx: Any) -> tuple[bool, Any]:
-        """Take one message.
+        """Take one message. Only what is stored, or will be, is answered with OK."""
+        try:
+            failure = self._take(self._reader.frames(shareable))
+        except RemoteProtocolError as error:
+            logger.warning("%s broke the protocol: %s", self._link.site, error)
+            failure = ReturnCode.BAD_REQUEST_DATA
+        if failure is not None:
+            return False, make_reply(failure)
+        return not self._link.is_over, make_reply(ReturnCode.OK)
 
-        Raises:
-            RemoteProtocolError: its data is not what its size field says.
-        """
-        frames = self._reader.frames(shareable)
+    def _take(self, frames: list[Frame]) -> str | None:
+        """Give *frames* to the receiver; what is wrong, if anything."""
+        due = time.monotonic() + CHUNK_WITHIN
         opening = self._reader.opening()
         if opening:
-            self._link.exchange(opening[:1], CHUNK_WITHIN)
-        answers = self._link.exchange([*opening[1:], *frames], CHUNK_WITHIN)
-        ended = next((answer for answer in answers if isinstance(answer, Abort | Reject)), None)
-        if ended is not None:
-            return False, make_reply(ended.rc)
-        return not self._link.is_over, make_reply(ReturnCode.OK)
+            answers = self._link.exchange(opening[:1], CHUNK_WITHIN)
+            if not any(isinstance(answer, Accept) for answer in answers):
+                return _ended(answers) or ReturnCode.EXECUTION_EXCEPTION
+        answers = self._link.exchange([*opening[1:], *frames], due - time.monotonic())
+        # A slow disk will have it soon, and such a sender does not wait; one that takes nothing may never have it.
+        return _ended(answers) or (ReturnCode.EXECUTION_EXCEPTION if self._link.trouble else None)
 
     def finalize(self, stream_ctx: dict[str, Any], fl_ctx: Any) -> None:
         """The stream is over: such a sender never comes back to it."""
         rc = stream_ctx.get(StreamContextKey.RC, ReturnCode.ERROR)
-        self._link.end(str(rc), "its sender ended it")
-        self._link.lost()
+        self._link.close(str(rc), "its sender ended it")
+
+
+def _ended(answers: list[Frame]) -> str | None:
+    """The code with which a stream ended, if it did."""
+    return next((answer.rc for answer in answers if isinstance(answer, Abort | Reject)), None)
 
 
 class PlainConsumer(ObjectConsumer):

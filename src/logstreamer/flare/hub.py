@@ -156,6 +156,7 @@ class Link:
         self._news = threading.Event()
         self._key: StreamKey | None = None
         self.is_over = False
+        self.trouble = ""  # why nothing is stored at the moment
 
     # -- an Outlet, on the hub's loop
 
@@ -209,7 +210,8 @@ class Link:
         answers = []
         while self._source is not None and (frame := self._source.next_frame(self._hub.pump.now())) is not None:
             goal.saw(frame)
-            self.is_over = self.is_over or (isinstance(frame, Ack) and frame.final)
+            if isinstance(frame, Ack):
+                self.is_over, self.trouble = self.is_over or frame.final, frame.trouble
             answers.append(frame)
         return answers
 
@@ -226,6 +228,17 @@ class Link:
                 inbound.end(rc, reason)
 
         self._hub.pump.call(end)
+
+    def close(self, rc: str, reason: str) -> None:
+        """The stream is over, if it still is this link's, when all that came before is stored; and so is the link."""
+
+        def close() -> None:
+            inbound = self._inbound()
+            if inbound is not None:
+                inbound.receive(Abort(rc, reason)) if inbound.protocol is not None else inbound.end(rc, reason)
+            self._hub.receiver.connection_lost(self)
+
+        self._hub.pump.call(close)
 
     def _inbound(self) -> Inbound | None:
         inbound = self._hub.receiver.find(self.site, self._key) if self._key is not None else None
