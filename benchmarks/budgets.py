@@ -166,13 +166,14 @@ def _targets(sheet: _Sheet) -> Judged:
 
 
 def _inside(sheet: _Sheet) -> Judged:
-    ours, stock = sheet.need("inside", "rate"), sheet.need("inside", "rate", FLARE)
-    plain, plain_stock = sheet.need("inside-noise", "rate"), sheet.need("inside-noise", "rate", FLARE)
-    said = (
-        f"{ours / stock:.3g} x with compression ({ours / 1e6:.0f} MB/s against {stock / 1e6:.1f}); "
-        f"{plain / plain_stock:.3g} x on lines that do not compress ({plain / 1e6:.0f} against {plain_stock / 1e6:.1f})"
-    )
-    return said, ours >= 5 * stock
+    logs, plain = _beside_flare(sheet, "inside"), _beside_flare(sheet, "inside-noise")
+    ratio = sheet.ratio("inside", FLARE)
+    return f"{logs} with compression; {plain} on lines that do not compress", ratio is not None and ratio >= 5
+
+
+def _beside_flare(sheet: _Sheet, case: str) -> str:
+    ratio, ours = sheet.ratio(case, FLARE), sheet.need(case, "rate") / 1e6
+    return f"{ratio:.3g} x ({ours:.0f} MB/s against {ours / ratio:.1f})" if ratio else f"no {FLARE} ({ours:.0f} MB/s)"
 
 
 def _startup(sheet: _Sheet) -> Judged:

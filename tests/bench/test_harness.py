@@ -510,3 +510,27 @@ def test_the_report_says_when_the_notes_speak_of_other_versions():
     records.peers["rsyslog"] = Described("rsyslog", "rsyslog 9.1, RELP")
 
     assert "The notes below were written with rsyslog 8.2302.0 instead." in render(records)
+
+
+def test_inside_nvflare_is_judged_on_logs_and_shows_noise():
+    """Without NVFlare's own figures no ratio is met, as everywhere."""
+    records = Records()
+    for case, rate in (("inside", 120e6), ("inside-noise", 40e6)):
+        records.records.append(Record(case, "logstreamer", {"rate": rate}))
+    assert [(row.measured, row.met) for row in rows(records) if row.what.startswith("inside")] == [
+        (
+            "no NVFlare LogStreamer (120 MB/s) with compression; no NVFlare LogStreamer (40 MB/s) on lines that do "
+            "not compress",
+            False,
+        )
+    ]
+
+    for case in ("inside", "inside-noise"):
+        records.records.append(Record(case, "NVFlare LogStreamer", {"rate": 10e6}))
+
+    assert [(row.measured, row.met) for row in rows(records) if row.what.startswith("inside")] == [
+        (
+            "12 x (120 MB/s against 10.0) with compression; 4 x (40 MB/s against 10.0) on lines that do not compress",
+            True,
+        )
+    ]
