@@ -12,7 +12,7 @@ from logstreamer.server.feed import MAX_BACKLOG, Chunk, Feed, SkipEvent, event_o
 from logstreamer.server.feeds import Feeds
 from logstreamer.server.news import Watcher, streams_event
 
-PING_SECONDS = 10.0
+PING_SECONDS = 5.0
 """Most silence, so that a lost connection shows."""
 
 END = -1

@@ -48,6 +48,8 @@ def test_a_last_line_without_a_newline_is_shown_once(stage: Stage, screen, endin
 
     screen.open(log.fragment)
     screen.wait_text("no newline yet")
+    screen.says("#follow", ending.capitalize())
+    screen.says(".foot-right", re.compile(f"^{ending}"))
     screen.tab.wait_for_timeout(
         1500
     )  # it is told once more after a second; that nothing is added can only be waited for
@@ -138,20 +140,32 @@ def test_a_cut_leaves_no_gap_and_nothing_double(stage: Stage, screen):
 
 
 def test_a_lost_connection_is_said_and_old_numbers_are_not_shown_as_live(stage: Stage, screen):
-    """While the receiver cannot be reached, the page says since when; it goes on by itself."""
+    """A receiver that says nothing for 12 s is lost since it was heard last; the page goes on by itself."""
     log = stage.stream("unreachable.log", lines(0, 10))
+    screen.tab.clock.install()
     screen.open(log.fragment)
     screen.wait_line(9)
     screen.says(".link-state", "connected")
+    screen.says("#follow", "Following")
 
     screen.refuse()
-    stage.proxy.cut()
-    screen.says("#banner", re.compile(r"Connection lost \d+ s ago"))
-    expect(screen.tab.locator(".page.is-stale")).to_have_count(1)
+    screen.tab.clock.fast_forward(13_500)
+    screen.says("#banner", re.compile(r"Connection lost (1[3-9]|[2-9]\d) s ago: nothing came for 12 s"))
+    for where in (".count", ".truth", screen.source(log.path)):
+        expect(screen.tab.locator(f"{where} .st-live")).to_have_count(0)
+    screen.says(".truth .state", re.compile("was (live|quiet)"))
+    screen.says(f"{screen.source(log.path)} .state", re.compile("was (live|quiet)"))
+    screen.says(".count", "were ")
+    screen.says("#follow", "Not live")
+    expect(screen.tab.locator("#follow.is-on")).to_have_count(0)
+    screen.says(".foot-right", "connection lost, not live")
+
     log.write(lines(10, 20))
     screen.allow()
     screen.wait_line(19)
     expect(screen.tab.locator("#banner")).to_have_count(0)
+    screen.says(".truth .state", re.compile("^.(live|quiet)"))
+    screen.says("#follow", "Following")
     screen.forgive_lost_connections()
 
 

@@ -52,6 +52,8 @@ export class App {
   chosen = signal([]);
   lanes = computed(() => lanesOf(this.chosen.value));
   now = signal(Date.now());
+  /** Whether what is known of the streams may be old. */
+  isStale = computed(() => this.live.link.value.state !== "live");
   /** @type {Signal<Place | null>} */
   place = signal(null);
   sourceFilter = signal("");
@@ -107,7 +109,7 @@ export class App {
   /** Begin: what the address says, else the stream that moved last. */
   start() {
     setInterval(() => (this.now.value = Date.now()), 500);
-    setInterval(() => this.sources.sample(), 1000);
+    setInterval(() => this.isStale.value || this.sources.sample(), 1000);
     addEventListener("popstate", () => void this.show());
     const place = placeOf(location.hash);
     if (place.streams.length > 0) void this.show();

@@ -6,7 +6,8 @@ import { read } from "./sse.js";
 
 /** @import {LinesEvent, SkipEvent, Status} from "./types.js" */
 
-const SILENCE_MS = 32000;
+/** The receiver speaks at least every 5 s. */
+const SILENCE_MS = 12000;
 const FIRST_WAIT_MS = 300;
 const LONGEST_WAIT_MS = 8000;
 
@@ -18,7 +19,12 @@ const LONGEST_WAIT_MS = 8000;
  * @property {() => string[]} wanted each chosen stream as PATH@OFFSET: what has been heard of it so far
  */
 
-/** @typedef {{state: "connecting" | "live" | "lost", since: number, reason: string}} Link */
+/**
+ * @typedef {object} Link
+ * @property {"connecting" | "live" | "lost"} state
+ * @property {number} since of a lost one: when anything was heard last, in ms of Date.now()
+ * @property {string} reason
+ */
 
 export class Live {
   /** How the connection is. @type {import("../vendor/signals.js").Signal<Link>} */
@@ -29,6 +35,7 @@ export class Live {
   #current = null;
   #wait = FIRST_WAIT_MS;
   #timer = 0;
+  #heardAt = Date.now();
   #over = false;
 
   /** @param {Listener} listener */
@@ -61,7 +68,7 @@ export class Live {
       reason = reasonOf(error);
     }
     if (this.#current !== mine || this.#over) return;
-    if (this.#link("live") || this.#link("connecting")) this.link.value = { state: "lost", since: Date.now(), reason };
+    if (this.#link("live") || this.#link("connecting")) this.link.value = { state: "lost", since: this.#heardAt, reason };
     else this.link.value = { ...this.link.value, reason };
     this.#timer = setTimeout(() => void this.#run(), this.#wait * (0.75 + Math.random() / 2));
     this.#wait = Math.min(LONGEST_WAIT_MS, this.#wait * 2);
@@ -71,7 +78,7 @@ export class Live {
   async #listen(mine) {
     let heard = performance.now();
     const watch = setInterval(() => {
-      if (performance.now() - heard > SILENCE_MS) mine.abort(new Error("nothing came for half a minute"));
+      if (performance.now() - heard > SILENCE_MS) mine.abort(new Error(`nothing came for ${SILENCE_MS / 1000} s`));
     }, 1000);
     try {
       const query = this.#listener.wanted().map((one) => /** @type {[string, string]} */ (["stream", one]));
@@ -86,6 +93,7 @@ export class Live {
         },
         () => {
           heard = performance.now();
+          this.#heardAt = Date.now();
         },
       );
     } finally {

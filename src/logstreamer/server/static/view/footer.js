@@ -1,6 +1,7 @@
 /** Footer: where in the file the lines on the screen are. */
 
 import * as format from "../text/format.js";
+import { followWords } from "./follow.js";
 import { html } from "./html.js";
 import { zone } from "./look.js";
 
@@ -20,6 +21,6 @@ export function Footer({ app }) {
                 <span>${(place.fraction * 100).toFixed(1)} %</span>`}
           ${place.time !== null && html`<span>${format.stamp(place.time, zone.value === "utc")}</span>`}`
       : html`<span>no lines</span>`}
-    <span class="foot-right" role="status">${app.said.value || (timeline.busy.value ? "loading ..." : timeline.follow.value ? "following live" : timeline.attached.value ? "paused" : "reading history")}</span>
+    <span class="foot-right" role="status">${app.said.value || (timeline.busy.value ? "loading ..." : followWords(app).long)}</span>
   </footer>`;
 }

@@ -42,7 +42,7 @@ function Summary({ app }) {
         aria-pressed=${String(app.stateFilter.value === state)}
         title=${`Show only streams that are ${state}`}
         onClick=${() => (app.stateFilter.value = app.stateFilter.value === state ? "" : state)}
-      ><b>${counts.get(state)}</b> <${State} state=${state} /></button>`,
+      ><b>${counts.get(state)}</b> <${State} state=${state} past=${app.isStale.value && "were"} /></button>`,
     )}
   </div>`;
 }

@@ -15,8 +15,7 @@ import { Toolbar } from "./toolbar.js";
 
 /** @param {{app: App}} props */
 export function Page({ app }) {
-  const stale = app.live.link.value.state === "lost";
-  return html`<div class=${`page ${app.drawer.value ? "has-drawer" : ""} ${stale ? "is-stale" : ""}`}>
+  return html`<div class=${`page ${app.drawer.value ? "has-drawer" : ""} ${app.isStale.value ? "is-stale" : ""}`}>
     <${Header} app=${app} />
     <${Banner} app=${app} />
     <${Sidebar} app=${app} />

@@ -55,7 +55,7 @@ function Item({ app, source }) {
   const lane = app.lanes.value.get(source.path);
   const chosen = lane !== undefined;
   const now = app.now.value;
-  const stale = app.live.link.value.state === "lost";
+  const stale = app.isStale.value;
   /** @param {MouseEvent} event */
   const choose = (event) => {
     if (event.ctrlKey || event.metaKey || event.shiftKey) app.toggleStream(source.path);
@@ -68,7 +68,7 @@ function Item({ app, source }) {
       <span class="src-head">
         ${chosen && app.lanes.value.size > 1 && html`<i class=${`dot lane-${lane.lane}`} aria-hidden="true"></i>`}
         <span class="src-name">${status.file}</span>
-        <${State} state=${status.state} detail=${status.state_detail} />
+        <${State} state=${status.state} detail=${status.state_detail} past=${stale && "was"} />
       </span>
       <span class="src-last">${briefText(status.last_line ?? "") || " "}</span>
       <span class="src-meta">

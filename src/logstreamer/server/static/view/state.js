@@ -23,7 +23,16 @@ export function stateClass(state) {
   return `st-${state.replaceAll(" ", "-")}`;
 }
 
-/** @param {{state: string, detail?: string}} props */
-export function State({ state, detail = "" }) {
-  return html`<span class=${`state ${stateClass(state)}`} title=${detail || state}><i aria-hidden="true">${SIGNS[state] ?? "?"}</i>${state}</span>`;
+/** @param {string} state */
+export function signOf(state) {
+  return SIGNS[state] ?? "?";
+}
+
+/**
+ * @param {{state: string, detail?: string, past?: string | false}} props "past" is the verb of a state that is not known to
+ *   hold any more
+ */
+export function State({ state, detail = "", past = "" }) {
+  const classes = past ? "state is-past" : `state ${stateClass(state)}`;
+  return html`<span class=${classes} title=${detail || state}><i aria-hidden="true">${signOf(state)}</i>${past ? `${past} ${state}` : state}</span>`;
 }

@@ -3,6 +3,7 @@
 import { LEVELS } from "../data/entry.js";
 import { streamUrl } from "../data/api.js";
 import * as format from "../text/format.js";
+import { followWords } from "./follow.js";
 import { html } from "./html.js";
 import { nextZone, toggleWrap, wrap, zone } from "./look.js";
 import { State } from "./state.js";
@@ -15,14 +16,15 @@ export function Toolbar({ app }) {
   const { timeline } = app;
   const paths = app.chosen.value;
   const following = timeline.follow.value;
+  const words = followWords(app);
   void app.sources.list.value;
   return html`<div class="bar">
     <div class="bar-streams">
       ${paths.length === 1 ? html`<${One} app=${app} path=${paths[0]} />` : html`<${Several} app=${app} paths=${paths} />`}
     </div>
     <div class="bar-tools" role="toolbar" aria-label="View">
-      <button class=${`tool follow ${following ? "is-on" : ""}`} id="follow" aria-pressed=${String(following)} title="Follow or pause (f)" onClick=${() => app.toggleFollow()}>
-        <i aria-hidden="true">${following ? "❚❚" : "▶"}</i> ${following ? "Following" : "Paused"}
+      <button class=${`tool follow ${words.isLive ? "is-on" : ""}`} id="follow" aria-pressed=${String(following)} title="Follow or pause (f)" onClick=${() => app.toggleFollow()}>
+        <i aria-hidden="true">${words.sign}</i> ${words.short}
       </button>
       <select class="tool" id="level" aria-label="Least level" title="Least level (l)" value=${String(timeline.least.value)} onChange=${(/** @type {{currentTarget: HTMLSelectElement}} */ event) => {
         app.setLevel(Number(event.currentTarget.value));
@@ -64,7 +66,7 @@ function Truth({ app, source }) {
   if (source.beatAt !== null) facts.push(`last beat ${format.age(now - source.beatAt)} ago`);
   facts.push(format.size(status.size));
   return html`<p class="truth">
-    <${State} state=${status.state} detail=${status.state_detail} />
+    <${State} state=${status.state} detail=${status.state_detail} past=${app.isStale.value && "was"} />
     ${facts.map((fact, index) => html`${" "}<span class="fact">${fact}${index < facts.length - 1 ? " ·" : ""}</span>`)}
   </p>`;
 }
@@ -80,7 +82,7 @@ function Several({ app, paths }) {
       const status = app.sources.get(path)?.status.value;
       return html`<li class="chip" key=${path} title=${path}>
         <i class=${`dot lane-${lane?.lane ?? 0}`} aria-hidden="true"></i><span>${lane?.label ?? path}</span>
-        ${status && html`<${State} state=${status.state} detail=${status.state_detail} />`}
+        ${status && html`<${State} state=${status.state} detail=${status.state_detail} past=${app.isStale.value && "was"} />`}
         <button aria-label=${`Remove ${path} from the view`} onClick=${() => app.toggleStream(path)}>×</button>
       </li>`;
     })}
