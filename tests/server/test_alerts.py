@@ -11,6 +11,7 @@ import msgspec
 import pytest
 
 from conftest import wait_until
+from logstreamer.server import board
 from logstreamer.server.alerts import courier, service
 from logstreamer.server.alerts.event import Event
 from logstreamer.server.alerts.rules import Config, Rule
@@ -140,6 +141,21 @@ def test_a_sender_that_died_without_a_receiver_is_told(begin, webhooks, monkeypa
 
     assert [stream for kind, stream in webhooks.told if kind == "dead"] == ["s/j/f"]
     assert "has not come back" in webhooks.taken[0][1]["text"]
+
+
+def test_a_sender_that_ended_between_two_looks_is_not_dead(begin, webhooks, monkeypatch):
+    """However long the receiver is up: its end is looked up before anything is said of it."""
+    monkeypatch.setattr(service, "RETURN_SECONDS", 0.0)
+    monkeypatch.setattr(board, "NEWS_SECONDS", 60.0)
+    bench = begin(Rule(name="d", when="dead"), Rule(name="f", when="finished"), idle_timeout=0.03)
+    following = bench.follow("f", b"hello\n")
+    wait_until(lambda: bench.ask("/api/v1/streams/s/j/f")[0].status == 200)
+    bench.finish(following)
+    wait_until(lambda: not bench.store.is_open("s/j/f"))
+    bench.engine.pump.ask(lambda: bench.board.news.spread({"s/j/f"}))
+    wait_until(lambda: webhooks.taken)
+
+    assert webhooks.told == [("finished", "s/j/f")]
 
 
 def test_a_webhook_that_hangs_holds_up_nothing(begin, webhooks, monkeypatch):

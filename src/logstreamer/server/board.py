@@ -136,6 +136,12 @@ class Board:
         await self._read_last_lines([path])
         return self._status(entry)
 
+    async def fresh(self, paths: Iterable[str]) -> list[StreamStatus]:
+        """As `statuses`, after a look if a run has ended since the last one: how it ended is known, not guessed."""
+        if self._stale:
+            await self._scan()
+        return self.statuses(paths)
+
     def record(self, path: str) -> StreamRecord | None:
         """What is stored of the stream at *path*, as far as that is known without a look; None: nothing."""
         entry = self._entries.get(path)

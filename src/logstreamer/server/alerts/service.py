@@ -169,7 +169,7 @@ class Alerts:
             whole = time.monotonic() + WHOLE_SECONDS
             while not watcher.over:
                 await watcher.wait(TICK_SECONDS)
-                changed = self._board.statuses(watcher.take())
+                changed = await self._board.fresh(watcher.take())
                 if is_whole := time.monotonic() >= whole:
                     whole = time.monotonic() + WHOLE_SECONDS
                     changed = await self._board.all()
