@@ -18,7 +18,7 @@ from logstreamer.protocol.codec import decode, encode
 from logstreamer.protocol.frames import Frame
 from logstreamer.protocol.sender import SenderProtocol, SenderState
 from logstreamer.sender import Sender
-from logstreamer.tail import create_wakeup
+from logstreamer.tail import Follower, create_wakeup
 from logstreamer.tail.watching import Watching
 
 logger = logging.getLogger(__name__)
@@ -98,11 +98,19 @@ class Carrier:
 
     def close(self) -> None:
         """Let go of the file."""
+        self._stop_watching()
+        self._sender.close()
+
+    def _stop_watching(self) -> None:
         if self._end is not None:
             self._end.over()
         self._watching.close()
         self._wakeup.close()
-        self._sender.close()
+
+    @property
+    def follower(self) -> Follower:
+        """Of the file; while no receiver of ours has answered, it holds all that was there since the start."""
+        return self._sender.follower
 
     # -- out
 
@@ -217,7 +225,7 @@ class Carrier:
     def _found_stock(self) -> None:
         self.is_stock = True
         logger.info("%s has NVFlare's own receiver: no checksums, no resume", self.target)
-        self.close()
+        self._stop_watching()  # the producer of chunks goes on with the file
 
     def _refused(self, rc: str) -> None:
         self._aborts = self._aborts + 1 if rc == ReturnCode.TASK_ABORTED else 0

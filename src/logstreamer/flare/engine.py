@@ -147,7 +147,7 @@ class _Call:
 
         def one(target: str) -> None:
             try:
-                found[target] = self._follow_one(spec, producer.for_target(target), target, key)
+                found[target] = self._follow_one(spec, producer, target, key)
             except Exception as error:  # its thread's last words
                 logger.exception("%s to %s failed", spec.path, target)
                 found[target] = make_reply(ReturnCode.EXECUTION_EXCEPTION, {"reason": str(error)})
@@ -165,8 +165,9 @@ class _Call:
             return ReturnCode.TASK_ABORTED, outcomes
         return (ReturnCode.OK if outcomes else ReturnCode.ERROR), outcomes
 
-    def _follow_one(self, spec: FollowSpec, plain: Any, target: str, key: StreamKey) -> Any:
+    def _follow_one(self, spec: FollowSpec, chunks: Any, target: str, key: StreamKey) -> Any:
         carrier = Carrier(spec, target, _protocol(spec, key), self.fl_ctx.get_run_abort_signal(), self._has_left)
+        plain = chunks.for_target(target, carrier.follower)
         producer = FollowProducer(carrier, plain, self.fl_ctx)
         backoff = Backoff(FIRST_RETRY, LAST_RETRY, random.random)
         said = ""

@@ -20,17 +20,18 @@ class FileFeed:
     Args:
         follow: the file and how to follow it.
         now: seconds of the clock that all other calls use too.
+        follower: of the file, without a cursor yet, where somebody follows it already; closed with the feed.
     """
 
-    def __init__(self, follow: FollowSpec, now: float) -> None:
+    def __init__(self, follow: FollowSpec, now: float, follower: Follower | None = None) -> None:
         self._name = os.path.basename(follow.path)
-        self._follower = Follower(follow.path, now=now, poll_interval=follow.poll_interval)
+        self._follower = follower or Follower(follow.path, now=now, poll_interval=follow.poll_interval)
         self._cursor = self._follower.cursor(None, now)
         self._wakeup = create_wakeup()
         self._watches: dict[str, Watch] = {}
         self._losses = 0
         self._lost_bytes = 0
-        if not os.path.exists(follow.path):
+        if follower is None and not os.path.exists(follow.path):
             _logger.info("%s does not exist yet, waiting for it", follow.path)
 
     def read(self, limit: int, now: float) -> bytes | None:

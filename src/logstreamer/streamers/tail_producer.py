@@ -6,6 +6,7 @@ import logging
 import os
 import time
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any, Protocol
 
 from logstreamer.apis.context import FLContext
@@ -15,6 +16,7 @@ from logstreamer.follow_spec import FollowSpec
 from logstreamer.streamers.chunk import Chunk
 from logstreamer.streamers.delivery import Delivery
 from logstreamer.streamers.producer import ChunkProducer, is_aborted
+from logstreamer.tail import Follower
 
 _logger = logging.getLogger(__name__)
 
@@ -44,7 +46,7 @@ class LogTailProducer(ChunkProducer):
     Args:
         follow: the file and how to follow it; `stop_event` and the run's abort signal both ask for the end.
         targets: names of the targets.
-        open_feed: opens the file, on the first `produce`; given the time then.
+        open_feed: opens the file, on the first `produce`; given the time then, and `follower` where there is one.
         optional: a failed target is no error for the log.
         monotonic: the clock, in seconds.
         sleep: blocks for some seconds.
@@ -56,7 +58,7 @@ class LogTailProducer(ChunkProducer):
         self,
         follow: FollowSpec,
         targets: Iterable[str],
-        open_feed: Callable[[FollowSpec, float], Feed],
+        open_feed: Callable[..., Feed],
         optional: bool = False,
         monotonic: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], object] = time.sleep,
@@ -84,9 +86,10 @@ class LogTailProducer(ChunkProducer):
         self._last_sent = self._monotonic()
         return message
 
-    def for_target(self, target: str) -> LogTailProducer:
-        """A producer of the same file for one target alone."""
-        return LogTailProducer(self.follow, [target], self._open_feed, self._optional, self._monotonic, self._sleep)
+    def for_target(self, target: str, follower: Follower) -> LogTailProducer:
+        """A producer of the same file for one target alone; *follower* follows it already, and has no cursor yet."""
+        open_feed = partial(self._open_feed, follower=follower)
+        return LogTailProducer(self.follow, [target], open_feed, self._optional, self._monotonic, self._sleep)
 
     def close(self) -> None:
         """Let go of the file; allowed more than once."""
