@@ -9,11 +9,13 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from nvflare.apis.signal import Signal
 
 from conftest import wait_until
 from contract.ends import live_log
 from flare.net import FlareNet
-from logstreamer.flare import JobLogReceiver
+from logstreamer.flare import JobLogReceiver, job_log_receiver
+from logstreamer.flare.hub import hub_of
 from logstreamer.flare.job_end import JobEnd
 from logstreamer.store import StreamRecord, View
 
@@ -71,6 +73,74 @@ def test_a_run_that_ends_first_waits_for_a_client_that_is_still_sending(
     assert found.finished
 
 
+def test_a_run_that_ends_waits_for_a_client_that_hangs(net: FlareNet, receiver: JobLogReceiver, tmp_path: Path):
+    """Until its idle timeout: it is not over before that."""
+    copy = tmp_path / "logs" / "site-1" / "job-7" / "train.log"
+    fl_ctx = net.engine("server").new_context()
+    end_of_run = threading.Thread(target=receiver._on_end, args=("END_RUN", fl_ctx))
+
+    with live_log(net, tmp_path / "train.log", **WHERE) as live:
+        live.write(b"line 1\n")
+        wait_until(lambda: copy.exists() and copy.read_bytes() == b"line 1\n")
+        [inbound] = hub_of(net.engine("server")).receiver.live()
+        assert inbound.last_beat is not None
+        inbound.last_beat -= 25.0
+        end_of_run.start()
+        end_of_run.join(0.3)
+        assert end_of_run.is_alive()
+        live.stop()
+    end_of_run.join(30)
+
+    assert not end_of_run.is_alive()
+
+
+def clients(engine: Any, monkeypatch: pytest.MonkeyPatch, **configs: Any) -> None:
+    """Those of the job, with what their sites allow."""
+    named = [SimpleNamespace(name=name, get_site_config=lambda c=config: c) for name, config in configs.items()]
+    monkeypatch.setattr(engine, "get_clients", lambda: named, raising=False)
+
+
+def test_a_run_that_ends_waits_for_a_client_that_has_not_begun(
+    net: FlareNet, receiver: JobLogReceiver, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """A short job: the first try of its stream came before the receiver was there."""
+    engine = net.engine("server")
+    clients(engine, monkeypatch, **{"site-1": {}, "site-2": {"allow_log_streaming": False}})
+    end_of_run = threading.Thread(target=receiver._on_end, args=("END_RUN", engine.new_context()))
+    end_of_run.start()
+    end_of_run.join(0.3)
+    assert end_of_run.is_alive()
+
+    with live_log(net, tmp_path / "train.log", **WHERE) as live:
+        live.write(b"line 1\n")
+        rc, _ = live.stop()
+    end_of_run.join(30)
+
+    assert rc == "OK"
+    assert not end_of_run.is_alive()
+    assert (tmp_path / "logs" / "site-1" / "job-7" / "train.log").read_bytes() == b"line 1\n"
+
+
+def test_a_client_that_never_begins_holds_a_run_for_a_while(
+    net: FlareNet, receiver: JobLogReceiver, monkeypatch: pytest.MonkeyPatch
+):
+    """It may have no streamer at all; an aborted run, whose receiver NVFlare has closed, is not held."""
+    engine, said = net.engine("server"), []
+    clients(engine, monkeypatch, **{"site-1": {}, "site-2": {}})
+    monkeypatch.setattr(receiver, "log_warning", lambda fl_ctx, text: said.append(text))
+    monkeypatch.setattr(job_log_receiver, "OPEN_SECONDS", 0.01)
+    aborted = Signal()
+    aborted.trigger(True)
+
+    receiver._on_end("END_RUN", engine.new_context(abort_signal=aborted))
+    assert said == []
+    receiver._on_start("START_RUN", engine.new_context())
+    receiver._on_end("END_RUN", engine.new_context())
+    receiver._on_end("END_RUN", engine.new_context())  # of another receiver of the same process
+
+    assert said == ["the run ends, but no live log has come from site-1, site-2"]
+
+
 def test_a_process_that_is_gone_before_its_last_word_has_a_finished_log(
     net: FlareNet, receiver: JobLogReceiver, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
@@ -85,7 +155,7 @@ def test_a_process_that_is_gone_before_its_last_word_has_a_finished_log(
         live.write(b"END_RUN fired\n")
         assert end.wait_delivered(30)
         stopped: Any = SimpleNamespace(core_cell=SimpleNamespace(running=False))
-        monkeypatch.setattr(site, "get_cell", lambda: stopped, raising=False)
+        monkeypatch.setattr(site, "get_cell", lambda: stopped)
         wait_until(lambda: (found := record(tmp_path)) is not None and found.finished)
         assert not end.wait_delivered(0.0)  # and nobody waits for what will never arrive
         monkeypatch.undo()  # it was not gone after all: it hears that its log is finished

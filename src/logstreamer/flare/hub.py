@@ -55,6 +55,7 @@ class Hub:
         self._peers: dict[tuple[str, str], Any] = {}
         self._stores: dict[tuple[str, str], OpenSink] = {}
         self._ending: set[Link] = set()
+        self._begun: dict[str, set[str]] = {}  # by running job: the sites that have opened a stream
         self.pump = Pump("logstreamer-flare")
         self.sinks = SinkTable(self._context)
         self.receiver = Receiver(
@@ -75,6 +76,8 @@ class Hub:
         self.pump.ask(lambda: self._stores.__setitem__((channel, topic), open_sink))
 
     def _open_sink(self, site: str, frame: Open, end_stream: EndStream) -> Sink:
+        if frame.key.job in self._begun:
+            self._begun[frame.key.job].add(site)
         open_sink = self._stores.get((frame.key.channel, frame.key.topic), self.sinks.open)
         return open_sink(site, frame, end_stream)
 
@@ -91,7 +94,19 @@ class Hub:
         """*peer* is the authenticated context of *site* in *job*."""
         self._peers[site, job] = peer
 
-    # -- the ends of streams
+    # -- runs of this process, and the ends of streams
+
+    def begin_run(self, job: str) -> None:
+        """From now on it is noted which sites open streams of *job*."""
+        self.pump.ask(lambda: self._begun.setdefault(job, set()))
+
+    def end_run(self, job: str) -> None:
+        """It was of interest till here."""
+        self.pump.ask(lambda: self._begun.pop(job, None))
+
+    def have_begun(self, job: str) -> frozenset[str] | None:
+        """The sites that have opened a stream of *job*; None: it does not run here."""
+        return self.pump.ask(lambda: frozenset(self._begun[job]) if job in self._begun else None)
 
     async def _housekeeping(self) -> None:
         while True:
@@ -109,27 +124,17 @@ class Hub:
         """Its stream is over."""
         self._ending.discard(link)
 
-    def live(self, job: str | None = None) -> int:
-        """How many streams (of *job*, where one is given) have a sender that has been heard lately."""
+    def live(self, job: str | None) -> int:
+        """How many stored streams (of *job*, where one is given) are not over.
+
+        Each ends with its sender's last word, or with its idle timeout.
+        """
 
         def count() -> int:
-            now = self.pump.now()
-            return sum(
-                1
-                for inbound in self.receiver.live()
-                if (job is None or inbound.key.job == job)
-                and inbound.last_beat is not None
-                and now - inbound.last_beat < 15.0
-            )
+            keys = [inbound.key for inbound in self.receiver.live()]
+            return sum((key.channel, key.topic) in self._stores and job in (None, key.job) for key in keys)
 
         return self.pump.ask(count)
-
-    def wait_until_quiet(self, job: str | None, seconds: float) -> int:
-        """Wait until no stream is live, at most *seconds*; how many still are."""
-        due = time.monotonic() + seconds
-        while (left := self.live(job)) and time.monotonic() < due:
-            time.sleep(0.05)
-        return left
 
 
 class Link:

@@ -7,7 +7,9 @@ import os
 import shutil
 import tempfile
 import threading
-from typing import Any
+import time
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 from nvflare.apis.event_type import EventType
 from nvflare.apis.fl_constant import SystemComponents
@@ -29,8 +31,15 @@ from logstreamer.sinks import Sink
 from logstreamer.store import layout
 from logstreamer.store_sink import Stored
 
+Left = TypeVar("Left")
+
 END_SECONDS = 60.0
 """How long the end of a run waits for clients that are still sending."""
+
+OPEN_SECONDS = 10.0
+"""How much of it for clients of the job that have sent nothing yet, and how long at all for a job that was aborted."""
+
+POLL_SECONDS = 0.05
 
 
 class JobLogReceiver(Widget):
@@ -84,6 +93,8 @@ class JobLogReceiver(Widget):
         except StoreError as error:
             self.log_error(fl_ctx, f"live logs are not received: {error}")
             return
+        if job := fl_ctx.get_job_id():
+            hub.begin_run(job)
         channel, topic = Channels.LOG_STREAMING_CHANNEL, LIVE_LOG_TOPIC
 
         def open_sink(site: str, frame: Open, end_stream: EndStream) -> Sink:
@@ -101,10 +112,18 @@ class JobLogReceiver(Widget):
             return self._stored
 
     def _on_end(self, event_type: str, fl_ctx: Any) -> None:
-        hub: Hub = hub_of(fl_ctx.get_engine())
-        left = hub.wait_until_quiet(fl_ctx.get_job_id(), END_SECONDS)
+        engine, job = fl_ctx.get_engine(), fl_ctx.get_job_id()
+        hub: Hub = hub_of(engine)
+        begun = time.monotonic()
+        signal = fl_ctx.get_run_abort_signal()
+        is_aborted = signal is not None and signal.triggered  # NVFlare refuses all that comes from then on
+        missing = [] if is_aborted else _wait(lambda: _missing(engine, hub, job), begun + OPEN_SECONDS)
+        if missing:
+            self.log_warning(fl_ctx, f"the run ends, but no live log has come from {', '.join(missing)}")
+        left = _wait(lambda: hub.live(job), begun + (OPEN_SECONDS if is_aborted else END_SECONDS))
         if left:
             self.log_warning(fl_ctx, f"the run ends, but {left} live logs have not come to their end")
+        hub.end_run(job)
 
     # -- streams; on the hub's threads
 
@@ -125,8 +144,7 @@ class JobLogReceiver(Widget):
 
     def _refusal(self, engine: Any, site: str, job: str) -> str:
         client = getattr(engine, "get_client_from_name", lambda name: None)(site)
-        config = (client.get_site_config() or {}) if client is not None else {}
-        if not is_denied(config.get(KILL_SWITCH, True)):
+        if client is None or not _forbids(client):
             return ""
         refusal = f"{site} does not allow log streaming ({KILL_SWITCH} in its resources.json)"
         if (site, job) not in self._said and len(self._said) < 10_000:
@@ -174,6 +192,26 @@ class JobLogReceiver(Widget):
         shutil.move(file, target)
         _forget(file)
         self.logger.info(f"live log {name} of {site} saved at {target}")
+
+
+def _wait(left: Callable[[], Left], due: float) -> Left:
+    """Wait until nothing is *left*, or until *due* (monotonic seconds); what still is."""
+    while (found := left()) and time.monotonic() < due:
+        time.sleep(POLL_SECONDS)
+    return found
+
+
+def _missing(engine: Any, hub: Hub, job: str) -> list[str]:
+    """The clients of *job* that may send, and have not begun; none where another receiver has waited for them."""
+    begun = hub.have_begun(job)
+    if begun is None:
+        return []
+    clients = engine.get_clients() if hasattr(engine, "get_clients") else []
+    return sorted(client.name for client in clients if client.name not in begun and not _forbids(client))
+
+
+def _forbids(client: Any) -> bool:
+    return is_denied((client.get_site_config() or {}).get(KILL_SWITCH, True))
 
 
 def _check_directory(name: str, value: Any) -> None:
