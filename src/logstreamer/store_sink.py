@@ -66,6 +66,11 @@ class Stored:
             if stream is not None:
                 stream.set_state(state, detail, at=at, later=later)
 
+    def settle(self, path: str, state: str, detail: str) -> None:
+        """Keep the state of the stream at *path*, if no sender has it open; see `Store.set_state`."""
+        with self.lock:
+            self.store.set_state(path, state, detail)
+
     def changed(self, path: str) -> None:
         """Tell whoever watches."""
         if self.on_change is not None:

@@ -29,16 +29,15 @@ class Bench:
 
     Args:
         config: alerts; None: none.
-        idle_timeout: of what they know; the receiver's own is 30 s.
     """
 
-    def __init__(self, directory: Path, config: Config | None = None, idle_timeout: float = 30.0) -> None:
+    def __init__(self, directory: Path, config: Config | None = None) -> None:
         self.directory = directory
         self.store = Store(directory / "copies")
         stored = Stored(self.store, idle_timeout=30.0)
         board = Board(stored)
         own = directory / "copies" / ".logstreamer"
-        self.alerts = Alerts(config, board, self.store.reader, str(own), idle_timeout) if config else None
+        self.alerts = Alerts(config, board, self.store.reader, str(own)) if config else None
         self.engine = WebSocketEngine.serve(
             "receiver", port=0, token=TOKEN, routes=Api(stored, board, TOKEN, "i", self.alerts).routes()
         )

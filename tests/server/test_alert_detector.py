@@ -40,9 +40,9 @@ def status(state: str = "live", **fields: object) -> StreamStatus:
     return StreamStatus(**{**known, **fields})
 
 
-def happens(rule: Rule, known: Known, at: StreamStatus, *, up: float = 0.0, ago: float = 0.0, now: float = NOW):
+def happens(rule: Rule, known: Known, at: StreamStatus, *, ago: float = 0.0, now: float = NOW):
     """Details of the events of one look."""
-    return [event.detail for event in detect(rule, Look(at, ago, 25.0, up, now), known)]
+    return [event.detail for event in detect(rule, Look(at, ago, now), known)]
 
 
 def rule(when: str, **fields: object) -> Rule:
@@ -57,30 +57,18 @@ def test_dead_once_until_it_has_come_back():
     assert happens(dead, known, status("live")) == []
     assert happens(dead, known, status("dead")) == ["why"]
     assert happens(dead, known, status("dead")) == []
-    assert happens(dead, known, status("unknown"), up=1e6) == []  # the receiver was started anew
+    assert happens(dead, known, status("unknown")) == []  # the receiver was started anew
     assert happens(dead, known, status("quiet")) == []
     assert happens(dead, known, status("dead")) == ["why"]
-
-
-def test_a_sender_that_died_while_there_was_no_receiver():
-    """It gets the time that the others need to come back."""
-    known, dead = Known(), rule("dead")
-
-    assert happens(dead, known, status("unknown"), up=24.0) == []
-    assert happens(dead, known, status("unknown"), up=25.0) == [
-        "it has not come back since the receiver was started, at byte 10"
-    ]
-    assert happens(dead, known, status("unknown"), up=26.0) == []
-    assert happens(dead, Known(), status("unknown", key=""), up=26.0) == []  # nobody knows who sent it
 
 
 @pytest.mark.parametrize(("modified", "told"), [("2027-01-15T07:30:00Z", 1), ("2027-01-15T06:59:00Z", 0)])
 def test_a_new_rule_takes_old_streams_for_dead_already(modified, told):
     """But not those that were sent just before the receiver was started with it."""
     known, dead = Known(), rule("dead")
-    begin(dead, Look(status("unknown", modified=modified), 0.0, 25.0, 0.0, NOW), known)
+    begin(dead, Look(status("unknown", modified=modified), 0.0, NOW), known)
 
-    assert len(happens(dead, known, status("unknown", modified=modified), up=25.0)) == told
+    assert len(happens(dead, known, status("dead", modified=modified))) == told
 
 
 def test_silent_once_for_each_silence():
@@ -144,7 +132,7 @@ def test_what_was_there_before_a_rule_is_no_event(when):
         gaps=(Gap(5, 3, "gap", "", "t", 1),),
         finished="t" if when == "finished" else None,
     )
-    begin(one, Look(old, 0.0, 25.0, 0.0, NOW + 600), known)
+    begin(one, Look(old, 0.0, NOW + 600), known)
 
     assert happens(one, known, old, now=NOW + 1200) == []
     assert known.offset == 10

@@ -48,6 +48,16 @@ def pulse(**known):
         ({"size": 0, "segments": ()}, {"durable": 0, "reach": 0, "last_data": None}, (State.WAITING, "for the file")),
         ({"size": 0}, {"durable": 0, "reach": 0, "last_data": None}, (State.WAITING, "nothing in the file yet")),
         ({"state": "dead"}, None, (State.DEAD, "at byte 100")),
+        (
+            {"state": "dead", "state_detail": "nothing heard for 30 s"},
+            None,
+            (State.DEAD, "nothing heard for 30 s, at byte 100"),
+        ),
+        (
+            {"state": "dead", "state_detail": "no beat for 20 s, at byte 90"},
+            None,
+            (State.DEAD, "no beat for 20 s, at byte 100"),
+        ),
         ({"state": "failed", "state_detail": "ERROR no"}, None, (State.FAILED, "ERROR no")),
         ({"state": "refused by site", "state_detail": "no"}, None, (State.REFUSED, "no")),
         ({"state": "stopped", "state_detail": "left open"}, None, (State.STOPPED, "left open")),
@@ -61,6 +71,15 @@ def test_each_state(stored, sender, expected):
     health = judge(record(**stored), pulse(**sender) if sender is not None else None, NOW)
 
     assert (health.state, health.detail) == expected
+
+
+def test_a_sender_that_does_not_come_back_to_a_new_receiver_is_dead():
+    """Unless how it ended is known."""
+    lost = judge(record(state="quiet"), None, NOW, is_lost=True)
+
+    assert (lost.state, lost.detail) == (State.DEAD, "it has not come back since the receiver was started, at byte 100")
+    assert judge(record(state="stopped"), None, NOW, is_lost=True).state == State.STOPPED
+    assert judge(record(state="quiet"), pulse(), NOW, is_lost=True).state == State.LIVE
 
 
 def test_a_full_disk_is_not_every_trouble_of_a_disk():

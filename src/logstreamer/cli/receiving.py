@@ -99,7 +99,7 @@ class Receiving:
 
     def _alerts(self, stored: Stored, board: Board, ends: ExitStack) -> Alerts:
         directory = os.path.join(stored.store.root, OWN_DIRECTORY)
-        alerts = Alerts(self.alerts, board, stored.store.reader, directory, self.idle_timeout)
+        alerts = Alerts(self.alerts, board, stored.store.reader, directory)
         ends.callback(alerts.stop)
         return alerts
 

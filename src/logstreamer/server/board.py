@@ -13,13 +13,13 @@ import msgspec
 
 from logstreamer.engines.base import BaseEngine
 from logstreamer.errors import StoreError
-from logstreamer.inbound import Inbound
+from logstreamer.inbound import Inbound, dead_after
 from logstreamer.protocol.frames import StreamKey
 from logstreamer.server.chronicle import Chronicle
 from logstreamer.server.last_lines import last_line
 from logstreamer.server.meter import Meter
 from logstreamer.server.news import News
-from logstreamer.server.states import Health, Pulse, State, is_full, judge
+from logstreamer.server.states import LOST, Health, Pulse, State, is_full, judge
 from logstreamer.server.status import StreamStatus
 from logstreamer.server.watchdog import Reason, Watchdog
 from logstreamer.store import sidecar
@@ -28,6 +28,9 @@ from logstreamer.store.record import StreamRecord
 from logstreamer.store_sink import Stored
 
 _keys = msgspec.json.Decoder(StreamKey)  # made once, see `sidecar`
+
+RETURN_SECONDS = 5.0
+"""Senders try to come back this often: one that has not been seen for longer than it takes to count as dead is lost."""
 
 TICK_SECONDS = 1.0
 """How soon a state that only time changes (quiet, dead) is noticed."""
@@ -83,6 +86,8 @@ class Board:
         self.listeners: dict[str, Callable[[], None]] = {}
         self._dirty: set[str] = set()
         self._scanning = asyncio.Lock()
+        self._awaited: set[str] = set()  # whose senders were there before the receiver, and have not come back
+        self._awaited_until = float("inf")
         self._stale = True  # a run has ended since the last look: what is stored says more than what is remembered
         self._scanned_at = self._scan_took = float("-inf")
         self._is_news = asyncio.Event()
@@ -208,7 +213,8 @@ class Board:
 
     def _health(self, entry: _Entry, record: StreamRecord) -> Health:
         inbound = self._inbound(entry)
-        return judge(record, Pulse.of(inbound) if inbound is not None else None, self._now())
+        pulse, now = Pulse.of(inbound) if inbound is not None else None, self._now()
+        return judge(record, pulse, now, is_lost=record.path in self._awaited and now >= self._awaited_until)
 
     @staticmethod
     def _now() -> float:
@@ -218,6 +224,7 @@ class Board:
 
     def _changed(self, path: str) -> None:
         """Bytes, a beat, the beginning or the end of the stream at *path*; from any thread, for every frame."""
+        self._awaited.discard(path)
         if not self._stored.store.is_open(path):
             self._stale = True
         listener = self.listeners.get(path)
@@ -245,12 +252,30 @@ class Board:
 
     async def _tick(self) -> None:
         await self._scan()
+        self._awaited = {path for path, entry in self._entries.items() if self._is_awaited(entry)}
+        self._awaited_until = self._now() + dead_after(self._stored.idle_timeout) + RETURN_SECONDS
+        is_over = False
         while True:
             await asyncio.sleep(TICK_SECONDS)
             changed = {path for path, entry in self._entries.items() if self._look(entry)}
+            if not is_over and self._now() >= self._awaited_until:
+                is_over, changed = True, changed | self._awaited
+                await asyncio.get_running_loop().run_in_executor(None, self._give_up, tuple(self._awaited))
+                self._stale = True
             if changed and self.news.watchers:
                 self._dirty |= changed
                 self._is_news.set()
+
+    @staticmethod
+    def _is_awaited(entry: _Entry) -> bool:
+        return entry.key is not None and entry.record.state == State.UNKNOWN.value
+
+    def _give_up(self, paths: Iterable[str]) -> None:
+        """Keep that the senders of *paths* are dead; where the disk takes nothing it is known all the same."""
+        for path in paths:
+            if path in self._awaited:
+                with contextlib.suppress(StoreError):
+                    self._stored.settle(path, State.DEAD.value, LOST)
 
     def _look(self, entry: _Entry) -> bool:
         """Measure the rate, keep the state; whether a watcher has to know something that no frame told."""

@@ -17,6 +17,11 @@ BEHIND_BYTES = 1 << 20
 BEHIND_SECONDS = 2.0
 """A sender is behind with this many bytes to go, or with any that have not moved for this long."""
 
+LOST = "it has not come back since the receiver was started"
+"""Why a sender is dead that was there before the receiver was restarted."""
+
+_PLACE = ", at byte "
+
 _FULL = tuple(os.strerror(number) for number in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG))
 
 
@@ -89,17 +94,18 @@ class Health:
     behind: int = 0
 
 
-def judge(record: StreamRecord, pulse: Pulse | None, now: float) -> Health:
+def judge(record: StreamRecord, pulse: Pulse | None, now: float, *, is_lost: bool = False) -> Health:
     """The health of a stream.
 
     Args:
         record: what is stored of it.
         pulse: of its run; None: no sender has it open.
+        is_lost: its sender has had the time to come back after a start of the receiver, and has not.
     """
     if record.finished is not None:
         return Health(State.FINISHED, "digest ok" if record.digest else "", reach=record.size)
     if pulse is None or pulse.link is InboundState.OVER:
-        return _without_sender(record)
+        return _without_sender(record, is_lost)
     data, beat = _age(pulse.last_data, now), _age(pulse.last_beat, now)
     behind = max(0, pulse.reach - max(pulse.durable, record.size))
     state, detail = _with_sender(record, pulse, data, beat, behind)
@@ -111,17 +117,24 @@ def is_full(trouble: str) -> bool:
     return any(reason in trouble for reason in _FULL)
 
 
-def _without_sender(record: StreamRecord) -> Health:
+def _without_sender(record: StreamRecord, is_lost: bool) -> Health:
     match record.state:
         case "dead":
-            return Health(State.DEAD, f"at byte {record.size}", reach=record.size)
+            return _dead(record, record.state_detail)
         case "failed":
             return Health(State.FAILED, record.state_detail, reach=record.size)
         case State.REFUSED.value:
             return Health(State.REFUSED, record.state_detail, reach=record.size)
         case "stopped":
             return Health(State.STOPPED, record.state_detail, reach=record.size)
+    if is_lost:
+        return _dead(record, LOST)
     return Health(State.UNKNOWN, "its sender has not come back yet", reach=record.size)
+
+
+def _dead(record: StreamRecord, why: str) -> Health:
+    why = why.partition(_PLACE)[0]
+    return Health(State.DEAD, f"{why}{_PLACE}{record.size}" if why else f"at byte {record.size}", reach=record.size)
 
 
 def _with_sender(
@@ -130,7 +143,7 @@ def _with_sender(
     if pulse.link is InboundState.STALLED:
         return State.DISK_FULL if is_full(pulse.trouble) else State.STALLED, pulse.trouble
     if beat is not None and beat >= dead_after(pulse.idle_timeout):
-        return State.DEAD, f"no beat for {beat:.0f} s, at byte {record.size}"
+        return State.DEAD, f"no beat for {beat:.0f} s{_PLACE}{record.size}"
     if pulse.link is InboundState.DETACHED:
         return State.QUIET, "connection lost"
     if behind >= BEHIND_BYTES or (behind > 0 and (data is None or data >= BEHIND_SECONDS)):

@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import Self
 
 import msgspec
+from msgspec.structs import replace
 
 from logstreamer.errors import StoreError
 from logstreamer.store import disk, history, layout, series, sidecar
@@ -137,6 +138,24 @@ class Store:
     def streams(self) -> list[StreamRecord]:
         """A snapshot of every stream, by path. A torn sidecar costs its stream its history, and no other anything."""
         return self._scanner.scan(self._shelf.open, frozenset())
+
+    def set_state(self, path: str, state: str, detail: str) -> None:
+        """Keep *state* of the stream at *path*, which nobody has open; not of one that is open or finished.
+
+        Raises:
+            NameRefused: no stream can lie there.
+            StoreError: nothing has changed; `DiskFull` where that is the reason.
+        """
+        if self.is_open(path):
+            return
+        place = layout.place_of(path)
+        with disk.ours(f"write the sidecar of {path}"), self._root.directory(place.parents) as directory:
+            known = sidecar.load(place.sidecar, directory)
+            size = os.stat(place.file, dir_fd=directory, follow_symlinks=False).st_size
+            known = history.reconcile(known, size)
+            if known.finished is None:
+                known = replace(history.in_state(known, state, detail, size), writer="", size=size)
+                disk.replace(place.sidecar, sidecar.encode(known), directory, fsync=self._shelf.fsync)
 
     def reader(self, path: str) -> Reader:
         """Read the stored file at *path*, as `View.reader`."""

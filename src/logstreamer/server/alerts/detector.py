@@ -27,16 +27,12 @@ class Look:
 
     Args:
         ago: seconds since *status* was made.
-        lost_after: seconds from the start of the receiver until a sender that has not come back counts as dead.
-        up: seconds since that start.
         now: seconds since the epoch.
     """
 
-    def __init__(self, status: StreamStatus, ago: float, lost_after: float, up: float, now: float) -> None:
+    def __init__(self, status: StreamStatus, ago: float, now: float) -> None:
         self.status = status
-        self.lost_after = lost_after
         self.now = now
-        self.is_lost = status.state == "unknown" and bool(status.key) and up >= lost_after
         since = status.last_data + ago if status.last_data is not None else now - _epoch(status.modified)
         self.silence = max(0.0, since)
 
@@ -79,11 +75,10 @@ def identity(status: StreamStatus) -> str:
 
 
 def _dead(rule: Rule, look: Look, known: Known) -> Iterator[Event]:
-    if look.status.state == "dead" or look.is_lost:
+    if look.status.state == "dead":
         if not known.active:
             known.active = True
-            lost = f"it has not come back since the receiver was started, at byte {look.status.size}"
-            yield look.event(rule, lost if look.is_lost else look.status.state_detail)
+            yield look.event(rule, look.status.state_detail)
     elif look.status.state != "unknown":
         known.active = False
 

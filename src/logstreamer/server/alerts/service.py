@@ -10,7 +10,6 @@ from collections.abc import Callable
 import msgspec
 
 from logstreamer.engines.base import BaseEngine
-from logstreamer.inbound import dead_after
 from logstreamer.server.alerts.courier import Courier
 from logstreamer.server.alerts.detector import Look, begin, detect, identity
 from logstreamer.server.alerts.event import Event
@@ -28,9 +27,6 @@ LOOK_SECONDS = 0.5
 
 TICK_SECONDS = 1.0
 """most time between two: what only time tells is noticed then."""
-
-RETURN_SECONDS = 5.0
-"""Senders try to come back this often: one that has not been seen for longer than it takes to count as dead is lost."""
 
 ROUND_BYTES = 64 << 20
 """Most bytes that patterns are looked for in at one look: the other rules are not kept waiting."""
@@ -109,20 +105,17 @@ class Alerts:
         board: Board,
         reader: Callable[[str], Reader],
         directory: str,
-        idle_timeout: float,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._config = config
         self._board = board
-        self._lost_after = dead_after(idle_timeout) + RETURN_SECONDS
         self._clock = clock
-        self._began = time.monotonic()
         self._ledger = Ledger(directory)
         self._scouts = [Scout(rule, reader) for rule in config.rules if rule.when == "match"]
         self._seen: dict[str, _Seen] = {}
         self._concern: dict[tuple[str, str], bool] = {}
         self._pending: set[str] = set()  # streams with bytes that patterns were not looked for in yet
-        self._kept_at = self._began
+        self._kept_at = time.monotonic()
         for lost in self._ledger.forget((rule.name for rule in config.rules), (hook.name for hook in config.webhooks)):
             logger.error("alerts: given up, there is no webhook %s any more: %s", lost.webhook, lost.event.text)
         self._couriers = [Courier(webhook, self._ledger, clock) for webhook in config.webhooks]
@@ -235,8 +228,7 @@ class Alerts:
         return self._concern[key]
 
     def _look_at(self, seen: _Seen) -> Look:
-        now = time.monotonic()
-        return Look(seen.status, now - seen.at, self._lost_after, now - self._began, self._clock())
+        return Look(seen.status, time.monotonic() - seen.at, self._clock())
 
     def _apply(self, rule: Rule, seen: _Seen, change: Transaction) -> None:
         status = seen.status
@@ -312,8 +304,6 @@ class Alerts:
 
 def _may_come(rule: Rule, seen: _Seen) -> bool:
     """Whether time alone can make an event of *rule*."""
-    if rule.when == "dead":
-        return seen.status.state == "unknown"
     return rule.when == "silent" and seen.status.finished is None
 
 
