@@ -50,7 +50,7 @@ function Facts({ app, status }) {
   ];
   return html`<dl class="facts">${facts.map(([name, value]) => value && html`<div><dt>${name}</dt><dd>${value}</dd></div>`)}</dl>
     <h3>Gaps</h3>
-    ${(status.gaps ?? []).length === 0 && html`<p class="none">None: every byte is here.</p>`}
+    ${(status.gaps ?? []).length === 0 && html`<p class="none">No gap known.</p>`}
     <ul class="events">
       ${(status.gaps ?? []).map(
         (gap) => html`<li><button class="link" onClick=${() => void app.goTo(status.path, gap.offset)}>byte ${format.count(gap.offset)}</button>
