@@ -34,7 +34,7 @@ class Screen:
         self.url = url
         self.complaints: list[str] = []
         self._forgiven: set[str] = set()
-        tab.on("console", lambda message: self._hear(message.type, message.text))
+        tab.on("console", lambda message: self._hear(message.type, message.text + str(message.location)))
         tab.on("pageerror", lambda error: self.complaints.append(str(error)))
 
     def _hear(self, kind: str, text: str) -> None:

@@ -1,4 +1,7 @@
-/** Live: the tab's one connection for what happens now. It reconnects by itself, exactly where it was. */
+/**
+ * Live: the tab's one connection for what happens now. It reconnects by itself, exactly where it was. A hidden tab has
+ * none: a browser opens six to one address, and each would hold one of them.
+ */
 
 import { signal } from "../vendor/signals.js";
 import * as api from "./api.js";
@@ -42,14 +45,18 @@ export class Live {
   constructor(listener) {
     this.#listener = listener;
     addEventListener("online", () => this.#link("lost") && this.restart());
+    document.addEventListener("visibilitychange", () => this.restart());
   }
 
   /** Ask anew, for what is wanted now. */
   restart() {
     this.#current?.abort();
+    this.#current = null;
     clearTimeout(this.#timer);
     this.#wait = FIRST_WAIT_MS;
-    if (!this.#over) void this.#run();
+    if (this.#over) return;
+    if (!document.hidden) void this.#run();
+    else if (this.#link("live")) this.link.value = { state: "connecting", since: this.#heardAt, reason: "the tab is hidden" };
   }
 
   /** Leave for good. */
