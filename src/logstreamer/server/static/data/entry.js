@@ -12,7 +12,7 @@
  * @property {Line | null} line
  * @property {Mark | null} mark
  * @property {{from: number, to: number} | null} skip bytes that are in the copy but not shown here
- * @property {boolean} late came when lines of a later time were already shown
+ * @property {boolean} late the first of those that came when lines of a later time were already shown
  * @property {boolean} unfolded its JSON, its history of \r or all of its text is shown
  * @property {number} height in pixels, as measured; 0: not measured
  * @property {number} revision grows with each change

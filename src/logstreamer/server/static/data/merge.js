@@ -67,6 +67,8 @@ export class Reorder {
   /** @type {{entry: Entry, at: number}[]} */
   #held = [];
   #shown = -Infinity;
+  /** The stream whose late lines were shown last, with no other line behind them. */
+  #lateOf = "";
 
   /** @param {number} window ms for which an entry waits for older ones, at most */
   constructor(window) {
@@ -86,7 +88,8 @@ export class Reorder {
   }
 
   /**
-   * The entries whose turn it is, in order. Those that come after a later one was shown are marked as late.
+   * The entries whose turn it is, in order. Of lines of one stream that come after a later one was shown, the first is
+   * marked as late.
    * @param {number} now ms
    * @param {number} settled nothing older than this will come: the least of what was heard last of each stream
    * @returns {Entry[]}
@@ -97,7 +100,11 @@ export class Reorder {
     this.#held = this.#held.filter((one) => one.entry.order > due);
     ready.sort((a, b) => a.order - b.order);
     for (const entry of ready) {
-      entry.late = entry.order < this.#shown && entry.line !== null;
+      if (entry.line !== null && !entry.line.more) {
+        const isLate = entry.order < this.#shown;
+        entry.late = isLate && this.#lateOf !== entry.stream;
+        this.#lateOf = isLate ? entry.stream : "";
+      }
       this.#shown = Math.max(this.#shown, entry.order);
     }
     return ready;
@@ -107,5 +114,6 @@ export class Reorder {
   reset(order) {
     this.#held = [];
     this.#shown = order;
+    this.#lateOf = "";
   }
 }
