@@ -169,6 +169,27 @@ def test_a_lost_connection_is_said_and_old_numbers_are_not_shown_as_live(stage: 
     screen.forgive_lost_connections()
 
 
+HIDE = """hidden => {
+    Object.defineProperty(document, "hidden", { configurable: true, get: () => hidden });
+    document.dispatchEvent(new Event("visibilitychange"));
+}"""
+
+
+def test_a_hidden_tab_holds_no_connection(stage: Stage, screen):
+    """A browser has six to one address; a tab that is shown again goes on where it was."""
+    log = stage.stream("hidden.log", lines(0, 10))
+    screen.open(log.fragment)
+    screen.wait_line(9)
+    with screen.tab.expect_event("requestfailed", lambda request: "/events" in request.url, timeout=30_000):
+        screen.tab.evaluate(HIDE, True)
+    log.write(lines(10, 20))
+    log.wait_stored()
+
+    screen.tab.evaluate(HIDE, False)
+    screen.wait_line(19)
+    assert screen.numbers == list(range(20))
+
+
 def test_dead_and_back(stage: Stage, screen):
     """A sender is killed: the page says so, at the place in the log too; it returns, and that is said as well."""
     source = stage.directory / "mortal.log"
@@ -215,12 +236,14 @@ def test_several_streams_are_merged_by_time(stage: Stage, screen):
         (odd if number % 2 else even).write(at(number, number))
     screen.wait_line(1219)
     assert screen.numbers[-10:] == list(range(1210, 1220))
+    screen.says(".foot", "end of 2 streams")
+    screen.says(".foot", at(1219, 0)[:19].decode())
 
     assert screen.all_numbers() == list(range(1220))
 
 
 def test_late_lines_are_marked(stage: Stage, screen):
-    """What comes when later lines of another stream are on the screen already says so."""
+    """What comes when later lines of another stream are on the screen already says so, once for all that come together."""
     early = stage.stream("early.log", b"2026-11-24 10:00:00,000 INFO line 1\n")
     other = stage.stream("other.log", b"2026-11-24 10:00:01,000 INFO line 2\n")
     screen.open(f"{early.fragment}&s={other.path}")
@@ -228,11 +251,12 @@ def test_late_lines_are_marked(stage: Stage, screen):
     other.write(b"2026-11-24 10:05:00,000 INFO line 4\n")
     screen.wait_line(4)
 
-    early.write(b"2026-11-24 10:04:00,000 INFO line 3\n")
-    screen.wait_line(3)
+    early.write(b"2026-11-24 10:04:00,000 INFO line 3\n  goes on\n2026-11-24 10:04:01,000 INFO line 5\n")
+    screen.wait_line(5)
 
-    assert screen.numbers == [1, 2, 4, 3]
+    assert screen.numbers == [1, 2, 4, 3, 5]
     expect(screen.tab.locator(".row", has_text="line 3").locator(".tag")).to_have_text("late")
+    expect(screen.tab.locator(".tag")).to_have_count(1)
 
 
 def test_a_line_without_its_end_grows_in_place(stage: Stage, screen):

@@ -52,6 +52,8 @@ def test_keys(stage: Stage, screen, log):
     screen.says("#follow", "Following")
     screen.press("g")
     screen.wait_line(0)
+    screen.press("j")
+    expect(selected).to_contain_text("line 0")
     screen.press("G")
     screen.wait_line(1999)
     screen.press("k", "k")
@@ -90,6 +92,36 @@ def test_keys(stage: Stage, screen, log):
     expect(selected).to_contain_text("ERROR line 3")
     screen.press("i")
     screen.says("#details", "No gap known.")
+    screen.press("s")
+    screen.tab.locator("#source-filter").fill("keys.log")
+    screen.press("Enter")
+    screen.says(".one", "keys.log")
+    expect(screen.tab.locator("#source-filter")).not_to_be_focused()
+
+
+MORE_STATES = "() => { const all = document.querySelector('.summary'); for (let more = 12; more--; ) all.append(all.firstChild.cloneNode(true)); }"
+
+
+def test_many_streams(stage: Stage, screen):
+    """Chosen streams and states leave room for the log and the search, and what is of one stream says so."""
+    for number in range(8):
+        (stage.logs / f"many{number}.log").write_bytes(b"INFO line 0\n")
+    last = stage.stream("many9.log", b"INFO line 1\n")
+    screen.forgive("404")  # the browser's, of what is not there
+    screen.open(last.fragment)
+    screen.wait_line(1)
+    expect(screen.tab.locator(screen.source(last.path))).to_be_in_viewport(ratio=0.9)
+
+    screen.open(last.fragment + "".join(f"&s=s/j/none-{number}.log" for number in range(50)))
+    screen.wait_line(1)
+    expect(screen.tab.locator(".chip")).to_have_count(51)
+    assert screen.tab.locator("#log").bounding_box()["height"] > 500
+    screen.tab.evaluate(MORE_STATES)
+    assert screen.tab.locator("#search").bounding_box()["width"] > 120
+    screen.press("d")
+    screen.says(".foot-right", "a download can be had of one stream")
+    screen.press("i")
+    screen.says(".foot-right", "details can be had of one stream")
 
 
 def test_an_error_is_looked_for_once_the_lines_are_there(stage: Stage, screen, log):

@@ -43,6 +43,7 @@ def test_a_file_of_three_gigabytes(archive: Stage, browser):
     numbers = screen.numbers
     assert numbers == list(range(numbers[0], numbers[-1] + 1))
     screen.says(".foot", "50.0 %")
+    screen.says(".foot", f" of {HUGE_SIZE:,}")
 
     screen.press("g")
     screen.wait_text("beginning line 0")

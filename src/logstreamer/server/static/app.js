@@ -167,6 +167,14 @@ export class App {
     document.getElementById("source-filter")?.focus();
   }
 
+  /** Show the first one that the filter has found. */
+  chooseFound() {
+    const [first] = this.shownSources.value;
+    if (!first) return this.say("no stream of this name");
+    this.drawer.value = false;
+    this.chooseStreams([first.path]);
+  }
+
   // -- places
 
   /**
@@ -315,6 +323,14 @@ export class App {
 
   // -- the rest
 
+  toggleDetails() {
+    if (this.#isOne("details")) this.details.value = !this.details.value;
+  }
+
+  download() {
+    if (this.#isOne("a download")) document.getElementById("download")?.click();
+  }
+
   /** Close the topmost of what is open. */
   close() {
     if (this.drawer.value) this.drawer.value = false;
@@ -347,6 +363,13 @@ export class App {
     const level = LEVELS[this.timeline.least.value];
     const fragment = fragmentOf({ streams, line, level: this.timeline.least.value > 0 ? level : "" });
     if (fragment !== location.hash) history.pushState(null, "", fragment);
+  }
+
+  /** Whether one stream is shown; else says what takes one. @param {string} what */
+  #isOne(what) {
+    const isOne = this.chosen.value.length === 1;
+    if (!isOne) this.say(`${what} can be had of one stream: choose one alone`);
+    return isOne;
   }
 
   #mainPath() {

@@ -7,7 +7,7 @@ import * as api from "./api.js";
 const PROBE = 20;
 const MOST_PROBES = 48;
 
-/** @param {Line | undefined} line */
+/** @param {Line | null | undefined} line */
 export function timeOf(line) {
   return line?.time ?? line?.arrived ?? null;
 }

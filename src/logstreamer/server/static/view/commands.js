@@ -20,8 +20,8 @@ export const COMMANDS = [
   { keys: ["t"], title: "times: local, UTC, none", run: (app) => app.nextZone() },
   { keys: ["[", "]"], title: "previous and next stream", run: (app) => app.nextStream(-1) },
   { keys: ["s"], title: "filter the streams", run: (app) => app.focusSources() },
-  { keys: ["i"], title: "details of the stream", run: (app) => (app.details.value = !app.details.value) },
-  { keys: ["d"], title: "download the stream", run: () => document.getElementById("download")?.click() },
+  { keys: ["i"], title: "details of the stream", run: (app) => app.toggleDetails() },
+  { keys: ["d"], title: "download the stream", run: (app) => app.download() },
   { keys: ["?"], title: "this list", run: (app) => (app.help.value = true) },
   { keys: ["Esc"], title: "close what is open", run: (app) => app.close() },
 ];

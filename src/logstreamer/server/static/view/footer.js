@@ -1,5 +1,6 @@
-/** Footer: where in the file the lines on the screen are. */
+/** Footer: where in the file the first line on the screen is, or that it is the last that is followed. */
 
+import { timeOf } from "../data/seek.js";
 import * as format from "../text/format.js";
 import { followWords } from "./follow.js";
 import { html } from "./html.js";
@@ -12,14 +13,16 @@ export function Footer({ app }) {
   const place = app.place.value;
   const { timeline } = app;
   const lanes = app.lanes.value;
+  void timeline.version.value;
+  const time = timeline.follow.value ? timeOf(timeline.entries.findLast((entry) => entry.line !== null)?.line) : (place?.time ?? null);
   return html`<footer class="foot">
     ${place
-      ? html`${lanes.size > 1 && html`<span>${lanes.get(place.path)?.label}</span>`}
+      ? html`${lanes.size > 1 && !timeline.follow.value && html`<span>${lanes.get(place.path)?.label}</span>`}
           ${timeline.follow.value
-            ? html`<span>end of <b>${format.size(place.size)}</b></span>`
-            : html`<span>byte <b>${format.count(place.offset)}</b> of ${format.size(place.size)}</span>
+            ? html`<span>end of <b>${lanes.size > 1 ? `${lanes.size} streams` : format.size(place.size)}</b></span>`
+            : html`<span>byte <b>${format.count(place.offset)}</b> of ${format.count(place.size)}</span>
                 <span>${(place.fraction * 100).toFixed(1)} %</span>`}
-          ${place.time !== null && html`<span>${format.stamp(place.time, zone.value === "utc")}</span>`}`
+          ${time !== null && html`<span>${format.stamp(time, zone.value === "utc")}</span>`}`
       : html`<span>no lines</span>`}
     <span class="foot-right" role="status">${app.said.value || (timeline.busy.value ? "loading ..." : followWords(app).long)}</span>
   </footer>`;

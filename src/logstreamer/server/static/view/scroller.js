@@ -114,15 +114,17 @@ export class Scroller {
   }
 
   /**
-   * Move the selection.
-   * @param {number} step lines
+   * Move the selection to the next line; marks are passed over.
+   * @param {1 | -1} step
    */
   move(step) {
     const { entries } = this.timeline;
     const selected = this.selected.value;
     let index = selected ? entries.indexOf(selected) : -1;
     if (index < 0) index = this.#heights.indexAt(this.#box.scrollTop + (step < 0 ? this.#box.clientHeight : 0)) - step;
-    const next = entries[Math.max(0, Math.min(entries.length - 1, index + step))];
+    do index += step;
+    while (entries[index]?.line === null);
+    const next = entries[index] ?? selected;
     if (next) this.reveal(next);
   }
 

@@ -1,5 +1,6 @@
 /** Sidebar: every stream by site and job, with the truth about it. */
 
+import { useEffect, useRef } from "../vendor/hooks.js";
 import { briefText } from "../text/brief.js";
 import * as format from "../text/format.js";
 import { html } from "./html.js";
@@ -20,6 +21,15 @@ export function Sidebar({ app }) {
     groups.set(name, [...(groups.get(name) ?? []), source]);
   }
   const all = app.sources.list.value.length;
+  /** @param {KeyboardEvent & {currentTarget: HTMLInputElement}} event */
+  const key = (event) => {
+    if (event.key !== "Enter") return;
+    app.chooseFound();
+    event.currentTarget.blur(); // So that keys are commands again.
+  };
+  const list = useRef(/** @type {HTMLElement | null} */ (null));
+  const first = app.chosen.value[0];
+  useEffect(() => showChosen(list.current), [first, app.sources.known.value]);
   return html`<nav class="side" id="sources" aria-label="Streams">
     <div class="side-top">
       <input
@@ -29,13 +39,25 @@ export function Sidebar({ app }) {
         aria-label="Filter the streams"
         value=${app.sourceFilter.value}
         onInput=${(/** @type {{currentTarget: HTMLInputElement}} */ event) => (app.sourceFilter.value = event.currentTarget.value)}
+        onKeyDown=${key}
       />
     </div>
-    <div class="side-list">
+    <div class="side-list" ref=${list}>
       ${[...groups].map(([name, members]) => html`<${Group} key=${name} app=${app} name=${name} members=${members} />`)}
       ${sources.length === 0 && html`<p class="side-none">${app.sources.known.value ? all === 0 ? "No stream yet." : "No stream of this name or state." : "Asking the receiver ..."}</p>`}
     </div>
   </nav>`;
+}
+
+/**
+ * Scroll the list to the first chosen stream, unless that is on the screen.
+ * @param {HTMLElement | null} list
+ */
+function showChosen(list) {
+  const item = list?.querySelector(".src.is-chosen");
+  if (!list || !item) return;
+  const [seen, place] = [list.getBoundingClientRect(), item.getBoundingClientRect()];
+  if (place.top < seen.top || place.bottom > seen.bottom) list.scrollTop += place.top - seen.top - list.clientHeight / 3;
 }
 
 /** @param {{app: App, name: string, members: Source[]}} props */

@@ -37,7 +37,7 @@ export function Toolbar({ app }) {
       <button class="tool" id="zone" title="Times: local, UTC or none (t)" onClick=${nextZone}>${{ local: "Local time", utc: "UTC", off: "No times" }[zone.value]}</button>
       ${paths.length === 1 && app.sources.get(paths[0]) &&
       html`<a class="tool" id="download" href=${streamUrl(paths[0], "/bytes?download=1")} download title="Download all of it, byte for byte (d)">Download</a>
-        <button class=${`tool ${app.details.value ? "is-on" : ""}`} id="details-toggle" aria-pressed=${String(app.details.value)} title="What the receiver knows about it (i)" onClick=${() => (app.details.value = !app.details.value)}>Details</button>`}
+        <button class=${`tool ${app.details.value ? "is-on" : ""}`} id="details-toggle" aria-pressed=${String(app.details.value)} title="What the receiver knows about it (i)" onClick=${() => app.toggleDetails()}>Details</button>`}
     </div>
   </div>`;
 }
