@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from nvflare.apis.shareable import ReturnCode, make_reply
 from nvflare.private.stream_runner import TOPIC_STREAM_REQUEST, HeaderKey
 
 PAUSES = (3, 4, 5)
@@ -22,7 +23,8 @@ class Faults:
         aux: NVFlare's AuxRunner of that site: what is raised below it becomes a `{}` for replies.
         kind: "no send": a send fails inside; "no reply": it fails after the message arrived; "twice": a message is
             delivered twice; "swallowed": it never arrives, though a reply (the last one) comes; "swapped": so, and it
-            arrives after the next one.
+            arrives after the next one; "unreachable": cellnet says that it found no way; "late": that no reply came in
+            time, and the message did arrive.
     """
 
     def __init__(self, aux: Any, kind: str) -> None:
@@ -75,6 +77,13 @@ class Faults:
     def _swapped(self, message: dict[str, Any], last: dict[str, Any]) -> dict[str, Any]:
         self._held.append(message)
         return last
+
+    def _unreachable(self, message: dict[str, Any], last: dict[str, Any]) -> dict[str, Any]:
+        return {target: make_reply(ReturnCode.COMMUNICATION_ERROR) for target in last}
+
+    def _late(self, message: dict[str, Any], last: dict[str, Any]) -> dict[str, Any]:
+        self._send(**message)
+        return {target: make_reply(ReturnCode.TIMEOUT) for target in last}
 
 
 _time = time.time

@@ -45,3 +45,36 @@ def test_it_may_register_late_and_gets_what_was_rotated_away(net, recorder, tmp_
     assert rc == "OK"
     assert recorder.data() == written
     assert recorder.rcs() == ["OK"]
+
+
+def test_what_never_left_is_sent_again(net, recorder, tmp_path):
+    """A target that cannot be reached for a moment costs nothing, and doubles nothing."""
+    register_theirs(net, recorder)
+    net.engine("site-1")
+    net.far().calls.call("far", "break_", "site-1", "unreachable")
+    with live_log(net, tmp_path / "train.log") as live:
+        for number in range(8):
+            live.write(numbered(100, 100 * number))
+            recorder.wait_for_data(numbered(100 * (number + 1)))
+        rc, _ = live.stop()
+
+    assert net.far().calls.call("far", "mend") >= 2
+    assert rc == "OK"
+    assert recorder.data() == numbered(800)
+
+
+def test_a_reply_that_is_late_ends_it_and_what_is_not_acknowledged_is_said(net, recorder, tmp_path, caplog):
+    """The message may have arrived, and this receiver would take it twice."""
+    register_theirs(net, recorder)
+    net.engine("site-1")
+    net.far().calls.call("far", "break_", "site-1", "late")
+    with live_log(net, tmp_path / "train.log", liveness_interval=60.0) as live:
+        for number in range(2):  # the message that opens the stream is the first of three
+            live.write(numbered(100, 100 * number))
+            recorder.wait_for_data(numbered(100 * (number + 1)))
+        rc, result = live.result()
+
+    assert (rc, bool(result)) == ("ERROR", False)
+    assert "TIMEOUT; 900 bytes are not acknowledged" in result["server"].get_header("reason")
+    assert "TIMEOUT; 900 bytes are not acknowledged" in caplog.text
+    assert recorder.data() == numbered(200)

@@ -113,16 +113,44 @@ def test_a_timeout_is_no_reply_once_the_receiver_counts_bytes(rc):
     assert bench.produce() == message
 
 
-def test_a_timeout_is_a_failure_where_a_resend_could_double_the_bytes():
+def test_a_timeout_is_a_failure_where_a_resend_could_double_the_bytes(caplog):
+    """It says what is not acknowledged: the message under way, and what follows it."""
     bench = started("server")
     bench.produce()
     bench.reply(server=ok())
 
     bench.produce()
+    bench.feed.write(b"later")
     result = bench.reply(server=make_reply(ReturnCode.TIMEOUT))
 
     assert result is not None
     assert not result
+    assert "9 bytes are not acknowledged" in result["server"].get_header("reason")
+    assert "9 bytes are not acknowledged" in caplog.text
+
+
+def test_what_never_left_is_sent_again_to_everybody():
+    """A communication error is an engine's word for that, so nothing is doubled."""
+    bench = started("server")
+    bench.produce()
+    bench.reply(server=ok())
+
+    message = bench.produce()
+    assert bench.reply(server=make_reply(ReturnCode.COMMUNICATION_ERROR)) is None
+    assert bench.produce() == message
+    assert bench.reply(server=ok()) is None
+
+    assert bench.produce()[PayloadKey.DATA] == b"cc"
+
+
+def test_a_message_without_bytes_is_sent_again_after_a_timeout():
+    """Twice is as good as once."""
+    bench = TailBench(liveness_interval=3.0)
+
+    assert bench.produce()[PayloadKey.HEARTBEAT]
+    assert bench.reply(server=make_reply(ReturnCode.TIMEOUT)) is None
+    assert bench.produce()[PayloadKey.HEARTBEAT]
+    assert bench.reply(server=ok()) is None
 
 
 def test_an_acknowledgement_of_less_than_was_sent_is_no_acknowledgement():

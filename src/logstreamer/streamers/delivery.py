@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from logstreamer.apis.outcomes import Outcomes
 from logstreamer.apis.shareable import ReturnCode, Shareable, make_reply
@@ -11,9 +11,6 @@ from logstreamer.streamers.chunk import OFFSET_HEADER, Chunk
 
 MAX_RESENDS = 10
 """How often one message is sent again because a reply to it is missing, before its target counts as lost."""
-
-_UNANSWERED = frozenset({ReturnCode.COMMUNICATION_ERROR, ReturnCode.TIMEOUT})
-"""Replies that an engine makes up when the target gave none."""
 
 _logger = logging.getLogger(__name__)
 
@@ -24,7 +21,8 @@ class Delivery:
     No reply is not an acknowledgement: the message is sent again. That is exact with a receiver that counts bytes
     (its replies carry OFFSET_HEADER, it takes a repeated chunk once). With one that does not, the bytes may come
     twice when only the reply was lost. We still prefer that over losing them without a word, but never at the
-    expense of another target: see `_may_resend`.
+    expense of another target: see `_may_resend`. An engine's COMMUNICATION_ERROR is no reply either: the message never
+    left. After its TIMEOUT the bytes would most likely come twice: see `_is_no_reply`.
 
     Args:
         targets: names of the targets; names in the replies that are not among them replace them, since an engine may
@@ -32,13 +30,22 @@ class Delivery:
         name: of the stream, for the log.
         optional: a failed target is no error for the log.
         bootstrap_misses: how often EXECUTION_EXCEPTION from all targets means "not ready yet", before the first OK.
+        behind: how many bytes follow those under way, to say what a failed target lacks; None: nobody knows.
     """
 
-    def __init__(self, targets: Iterable[str], name: str, optional: bool = False, bootstrap_misses: int = 0) -> None:
+    def __init__(
+        self,
+        targets: Iterable[str],
+        name: str,
+        optional: bool = False,
+        bootstrap_misses: int = 0,
+        behind: Callable[[], int] | None = None,
+    ) -> None:
         self._targets = list(targets)
         self._name = name
         self._failure_level = logging.DEBUG if optional else logging.ERROR
         self._misses_left = bootstrap_misses
+        self._behind = behind
         self._started = False  # some target has said OK
         self._heard: dict[str, None] = {}  # every name that ever replied, in order
         self._counting: set[str] = set()  # targets whose replies say how many bytes they have
@@ -91,7 +98,7 @@ class Delivery:
 
     def _judge(self, target: str, reply: Shareable | None) -> None:
         rc = ReturnCode.COMMUNICATION_ERROR if reply is None else reply.get_return_code(ReturnCode.OK)
-        if reply is None or (rc in _UNANSWERED and target in self._counting):
+        if reply is None or self._is_no_reply(rc, target):
             return
         if rc != ReturnCode.OK:
             self._fail(target, reply, f"it answered {rc}")
@@ -99,6 +106,13 @@ class Delivery:
         self._started = True
         self._outcomes[target] = reply
         self._take_acknowledgement(target, reply)
+
+    def _is_no_reply(self, rc: str, target: str) -> bool:
+        """Whether an engine has made *rc* up, and sending the message again doubles nothing at *target*."""
+        if rc == ReturnCode.COMMUNICATION_ERROR:
+            return True
+        has_bytes = self.chunk is not None and bool(self.chunk.data)
+        return rc == ReturnCode.TIMEOUT and (target in self._counting or not has_bytes)
 
     def _take_acknowledgement(self, target: str, reply: Shareable) -> None:
         taken = reply.get_header(OFFSET_HEADER)
@@ -130,6 +144,10 @@ class Delivery:
         return self._acked <= self._counting
 
     def _fail(self, target: str, reply: Shareable, reason: str) -> None:
+        if self._behind is not None:
+            lacks = len((self.chunk and self.chunk.data) or b"") + self._behind()
+            reason += f"; {lacks} bytes are not acknowledged, and nothing more is sent to it"
+        reply.set_header("reason", reason)
         self._outcomes[target] = reply
         _logger.log(self._failure_level, "%s: streaming to %s failed: %s", self._name, target, reason)
 

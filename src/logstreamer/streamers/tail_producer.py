@@ -65,7 +65,7 @@ class LogTailProducer(ChunkProducer):
     ) -> None:
         name = f"log stream of {os.path.basename(follow.path)}"
         super().__init__(
-            Delivery(targets, name, optional, self._MAX_BOOTSTRAP_MISSES),
+            Delivery(targets, name, optional, self._MAX_BOOTSTRAP_MISSES, self._behind),
             follow.chunk_timeout,
             follow.poll_interval,
             monotonic,
@@ -100,6 +100,9 @@ class LogTailProducer(ChunkProducer):
         if self._feed is None:
             self._feed = self._open_feed(self.follow, self._monotonic())
         return self._feed
+
+    def _behind(self) -> int:
+        return self._open().look(self._monotonic())
 
     def _is_stopping(self, fl_ctx: FLContext) -> bool:
         stop = self.follow.stop_event
