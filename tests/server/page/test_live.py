@@ -243,7 +243,7 @@ def test_several_streams_are_merged_by_time(stage: Stage, screen):
 
 
 def test_late_lines_are_marked(stage: Stage, screen):
-    """What comes when later lines of another stream are on the screen already says so, once for all that come together."""
+    """What comes when later lines of another stream are on the screen says so, once for all that come together."""
     early = stage.stream("early.log", b"2026-11-24 10:00:00,000 INFO line 1\n")
     other = stage.stream("other.log", b"2026-11-24 10:00:01,000 INFO line 2\n")
     screen.open(f"{early.fragment}&s={other.path}")

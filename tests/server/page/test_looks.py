@@ -99,7 +99,10 @@ def test_keys(stage: Stage, screen, log):
     expect(screen.tab.locator("#source-filter")).not_to_be_focused()
 
 
-MORE_STATES = "() => { const all = document.querySelector('.summary'); for (let more = 12; more--; ) all.append(all.firstChild.cloneNode(true)); }"
+MORE_STATES = """() => {
+    const all = document.querySelector(".summary");
+    for (let more = 12; more > 0; more--) all.append(all.firstChild.cloneNode(true));
+}"""
 
 
 def test_many_streams(stage: Stage, screen):
