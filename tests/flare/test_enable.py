@@ -68,6 +68,49 @@ def test_a_server_gets_the_receiver(tmp_path: Path):
     assert "allow_log_streaming" not in resources(one)
 
 
+def test_a_store_takes_the_place_of_a_dest_dir(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    """With both the server would not start; what goes is said, and without --store it stays."""
+    args = {"dest_dir": "/var/x", "idle_timeout": 60}
+    theirs = {"id": "log_receiver", "path": f"{STOCK}.job_log_receiver.JobLogReceiver", "args": args}
+    server = kit(tmp_path / "server", "server", class_allow_list=ALLOWED, components=[theirs])
+
+    assert run(["flare", "enable", str(server)]) == 0
+    assert resources(server)["components"][0]["args"] == args
+    assert run(["flare", "enable", str(server), "--store", "/srv/logs"]) == 0
+
+    assert resources(server)["components"][0]["args"] == {"idle_timeout": 60, "store": "/srv/logs"}
+    said = capsys.readouterr()
+    assert '-        "dest_dir": "/var/x"' in said.out
+    assert "store takes the place of dest_dir ('/var/x')" in said.err
+
+
+@pytest.mark.parametrize(
+    ("kind", "widget", "args"),
+    [
+        ("client", "site_log_streamer.SiteLogStreamer", {"poll_interval": 0}),
+        ("client", "site_log_streamer.SiteLogStreamer", {"liveness_interval": "10"}),
+        ("client", "site_log_streamer.SiteLogStreamer", {"colour": "red"}),
+        ("server", "job_log_receiver.JobLogReceiver", {"idle_timeout": -1}),
+        ("server", "job_log_receiver.JobLogReceiver", {"dest_dir": ""}),
+    ],
+)
+def test_arguments_with_which_a_site_would_not_start_are_refused(
+    tmp_path: Path, kind: str, widget: str, args: dict[str, Any], capsys: pytest.CaptureFixture[str]
+):
+    """In one line that names them, and nothing is written."""
+    component = {"id": "logs", "path": f"{STOCK}.{widget}", "args": args}
+    site = kit(tmp_path / "site", kind, class_allow_list=ALLOWED, components=[component])
+    before = content(site)
+
+    assert run(["flare", "enable", str(site)]) == 2
+
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert "args of component logs" in error
+    assert next(iter(args)) in error
+    assert content(site) == before
+
+
 def test_what_a_site_forbids_stays_forbidden(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     """The kill switch and the enforcement of the list are the owner's."""
     site = kit(

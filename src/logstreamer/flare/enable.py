@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -166,9 +167,13 @@ def _receiver(components: list[Any], store: str | None, notes: list[str]) -> Non
         notes.append(f"component {name}: added")
     for component in found[:1]:
         wanted = {**_args(component), **args}
+        if store and "dest_dir" in wanted:
+            gone = wanted.pop("dest_dir")
+            notes.append(f"component {component.get('id')}: store takes the place of dest_dir ({gone!r})")
         if (component.get("path"), component.get("args")) != (RECEIVER, wanted):
             notes.append(f"component {component.get('id')}: {_class_of(component)} becomes {RECEIVER}")
             _become(component, RECEIVER, wanted)
+        _check_args(component)
 
 
 def _streamers(components: list[Any], files: Sequence[str], notes: list[str]) -> None:
@@ -182,11 +187,29 @@ def _streamers(components: list[Any], files: Sequence[str], notes: list[str]) ->
         if component.get("path") != SITE_STREAMER:
             notes.append(f"component {component.get('id')} ({name}): {_class_of(component)} becomes {SITE_STREAMER}")
             _become(component, SITE_STREAMER, component.get("args"))
+        _check_args(component)
     for name in dict.fromkeys(files):
         if name not in found:
             free = _free_id(components, f"site_log_streamer_{name}")
             components.append({"id": free, "path": SITE_STREAMER, "args": {"log_file_name": name}})
             notes.append(f"component {free}: added")
+
+
+def _check_args(component: dict[str, Any]) -> None:
+    """Make what NVFlare will make of *component*: a site whose resources cannot be built does not start.
+
+    Raises:
+        ConfigError: it cannot be made.
+    """
+    module, _, name = component["path"].rpartition(".")
+    try:
+        widget = getattr(importlib.import_module(module), name)
+    except ImportError:
+        return  # NVFlare is not installed here, and nobody can tell
+    try:
+        widget(**_args(component))
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"args of component {component.get('id')} cannot be used: {error}") from error
 
 
 def _named(components: list[Any], name: str) -> list[dict[str, Any]]:
