@@ -168,6 +168,8 @@ def test_a_hit_is_in_short_form(stage: Stage, screen, log):
         screen.press("Enter")
         expect(screen.tab.locator(".hit", has_text="json").locator(".hit-line:has(mark)")).to_have_text(text)
         expect(screen.tab.locator(".hit mark").first).to_have_text(pattern)
+        screen.press("n")
+        expect(screen.tab.locator(".row.is-selected mark")).to_have_text(pattern)
         screen.press("Escape")
 
 

@@ -232,6 +232,12 @@ def test_hostile_content(stage: Stage, screen):
     ):
         screen.wait_text(text)
     screen.press("j", "j", "o")
+    screen.press("/")
+    screen.tab.keyboard.type("Z{500}")
+    screen.press("Enter")
+    expect(screen.tab.locator(".hit mark").first).to_have_text(re.compile("^Z{300,}$"))
+    screen.press("n")
+    expect(screen.tab.locator(".row.is-selected mark").first).to_have_text("Z" * 500)
     assert screen.tab.title() == "logstreamer"
     assert screen.tab.locator("#log a:not(.when), #log img, #log script").count() == 0
 

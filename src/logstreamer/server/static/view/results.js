@@ -84,14 +84,18 @@ function Item({ app, hit, index }) {
 function shown(line, needles) {
   const brief = briefText(line.text);
   const text = needles.every((needle) => brief.includes(needle)) ? brief : plain(line.text).replaceAll("␍", " ");
-  const first = placesOf(text, needles)[0]?.[0] ?? 0;
+  const places = placesOf(text, needles);
+  const first = places[0]?.[0] ?? 0;
   const from = first > MOST_TEXT / 2 ? first - MOST_TEXT / 4 : 0;
   const cut = text.slice(from, from + MOST_TEXT);
   const parts = [from > 0 ? "… " : ""];
   let at = 0;
   /** @type {unknown[]} */
   const made = parts;
-  for (const [start, end] of placesOf(cut, needles)) {
+  for (const place of places) {
+    const [start, end] = place.map((one) => Math.max(0, one - from)); // a long match reaches beyond what is shown
+    if (start >= cut.length) break;
+    if (end === 0) continue;
     made.push(cut.slice(at, start), html`<mark>${cut.slice(start, end)}</mark>`);
     at = end;
   }

@@ -29,6 +29,8 @@ import { markText } from "./marks.js";
 
 /** @type {never[]} */
 const NONE = [];
+/** Characters of a hit that is named beside its line. */
+const MOST_FOUND = 80;
 
 /** @typedef {{entry: Entry, revision: number, selected: boolean, setting: Setting, key?: string}} Props */
 
@@ -137,7 +139,7 @@ function text(shape, setting, needles, isHead) {
   const pieces = piecesOf(shape, setting, isHead);
   const places = needles.length > 0 ? placesOf(pieces.map((piece) => piece.text).join(""), needles) : [];
   let at = 0;
-  return pieces.map((piece) => {
+  const drawn = pieces.map((piece) => {
     const from = at;
     at += piece.text.length;
     const here = places.filter(([start, end]) => start < at && end > from);
@@ -147,6 +149,9 @@ function text(shape, setting, needles, isHead) {
     const style = piece.fg || piece.bg ? { color: piece.fg ?? "", backgroundColor: piece.bg ?? "" } : undefined;
     return html`<span class=${piece.cls} style=${style}>${content}</span>`;
   });
+  // It may lie behind what is shown of a long line, or in what the short form of JSON leaves out.
+  const isHidden = needles.length > 0 && places.length === 0;
+  return isHidden ? [...drawn, html` <span class="tag">found: <mark>${needles[0].slice(0, MOST_FOUND)}</mark></span>`] : drawn;
 }
 
 /**
