@@ -14,6 +14,7 @@ from logstreamer.apis.shareable import ReturnCode
 from logstreamer.attempts import Work
 from logstreamer.errors import NameRefused, RemoteProtocolError, StoreError
 from logstreamer.outlet import Farewell, Outlet
+from logstreamer.printable import printable
 from logstreamer.protocol.codec import ENCODINGS
 from logstreamer.protocol.frames import Abort, Accept, Ack, Data, Eof, Frame, Heartbeat, Open, Reject, Reply
 from logstreamer.protocol.receiver import ReceiverProtocol, ReceiverState
@@ -82,6 +83,7 @@ class Inbound:
         self.site = site
         self.key = frame.key
         self.kind = frame.kind
+        self._title = printable(f"{frame.key.name} of {site}")
         self.run = ""
         self.rc: str | None = None
         self.trouble = ""
@@ -265,9 +267,7 @@ class Inbound:
                 self._jobs.appendleft(job)
                 self._retry_at = self._clock()
             elif isinstance(outcome, Exception):
-                logger.error(
-                    "stream %s of %s: the receiver's callback failed", self.key.name, self.site, exc_info=outcome
-                )
+                logger.error("stream %s: the receiver's callback failed", self._title, exc_info=outcome)
                 self.end(ReturnCode.EXECUTION_EXCEPTION, f"{type(outcome).__name__}: {outcome}")
             else:
                 self._judge(job, outcome)
@@ -301,7 +301,7 @@ class Inbound:
 
     def _stall(self, job: Work, error: StoreError) -> None:
         if not self.trouble:
-            logger.warning("stream %s of %s waits: %s", self.key.name, self.site, error)
+            logger.warning("stream %s waits: %s", self._title, printable(str(error)))
         self.trouble = str(error)
         if self.protocol is not None:
             self.protocol.stalled(os.strerror(error.errno) if error.errno else "the receiver's store has failed")
@@ -358,9 +358,9 @@ class Inbound:
         )
         rc = ReturnCode.BAD_REQUEST_DATA if isinstance(error, NameRefused) else ReturnCode.EXECUTION_EXCEPTION
         if isinstance(error, NameRefused):
-            logger.warning("stream %s of %s cannot begin: %s", self.key.name, self.site, error)
+            logger.warning("stream %s cannot begin: %s", self._title, printable(str(error)))
         elif not transient:
-            logger.error("stream %s of %s cannot begin", self.key.name, self.site, exc_info=error)
+            logger.error("stream %s cannot begin", self._title, exc_info=error)
         self._rejection = Reject(rc, str(error)[:1000], transient)
         self._opening = None
         self.end(rc, str(error))
@@ -394,7 +394,7 @@ class Inbound:
 
     def _sink_ended(self, rc: str, reason: str, error: Exception | None) -> None:
         if error is not None:
-            logger.error("stream %s of %s: its end could not be kept: %s", self.key.name, self.site, error)
+            logger.error("stream %s: its end could not be kept: %s", self._title, printable(str(error)))
         if self._last_words is not None:
             self._last_words()
         elif self.protocol is not None and self.protocol.state is not ReceiverState.OVER:
@@ -430,7 +430,7 @@ class Inbound:
         elif self._retry_at is None and (when := self._run_timer()) is not None and now >= when:
             assert self.protocol is not None
             silence = f"nothing heard for {self.protocol.idle_timeout or ABANDONED_SECONDS:g} s"
-            logger.warning("stream %s of %s: %s, closing it", self.key.name, self.site, silence)
+            logger.warning("stream %s: %s, closing it", self._title, silence)
             self.end(ReturnCode.TIMEOUT, silence)
 
 

@@ -23,7 +23,7 @@ TIERS = (
     {"drain", "objects", "trace"},
     {"protocol", "tail", "store", "lines"},
     {"apis"},
-    {"errors", "crash"},
+    {"errors", "crash", "printable"},
 )
 """A unit may import from every tier below its own, never from its own or from one above."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +14,7 @@ from nvflare.app_common.streamers.log_streamer import LogStreamer as StockStream
 from conftest import wait_until
 from contract.ends import numbered
 from flare.net import FlareNet
+from logstreamer.apis.streaming import PayloadKey
 from logstreamer.errors import StoreError
 from logstreamer.flare import JobLogReceiver, consumers
 from logstreamer.flare.job_sink import JobSink
@@ -37,14 +39,22 @@ def receiver(net: FlareNet, tmp_path: Path) -> Iterator[JobLogReceiver]:
     receiver._stored.store.close()
 
 
+class Named(dict[str, Any]):
+    """A stream context that keeps what is in it: the sender would put its file's name there."""
+
+    def __setitem__(self, key: str, value: Any) -> None:
+        self.setdefault(key, value)
+
+
 class Sending:
     """NVFlare's own sender, with a file that has its last line."""
 
-    def __init__(self, net: FlareNet, log: Path, chunk_size: int = 900) -> None:
+    def __init__(self, net: FlareNet, log: Path, chunk_size: int = 900, context: Any = None) -> None:
         self.outcome: tuple[str, Any] | None = None
         self._engine = net.engine("site-1")
         self._log = log
         self._chunk_size = chunk_size
+        self._context = Named(context or {})
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
 
@@ -54,7 +64,7 @@ class Sending:
         self.outcome = StockStreamer.stream_log(
             "log_streaming",
             "live_log",
-            {},
+            self._context,
             ["server"],
             str(self._log),
             self._engine.new_context(),
@@ -84,6 +94,25 @@ def test_a_name_that_is_refused_is_no_success(net: FlareNet, tmp_path: Path):
 
     assert rc != "OK"
     assert not copy(tmp_path, "aux.log").exists()
+
+
+@pytest.mark.usefixtures("receiver")
+@pytest.mark.parametrize("name", ["x\n2026-11-24 ERROR forged\x1b[31m", "x" * 300 + "\n\x1b[31m"])
+def test_a_name_cannot_write_lines_of_its_own_into_the_log(
+    net: FlareNet, tmp_path: Path, caplog: pytest.LogCaptureFixture, name: str
+):
+    """Taken or refused: nothing a terminal would act on."""
+    caplog.set_level(logging.INFO, logger="logstreamer")
+    context = {PayloadKey.FILE_NAME: name}
+    log = tmp_path / "train.log"
+    log.write_bytes(numbered(3))
+
+    Sending(net, log, context=context).result()
+    wait_until(lambda: "ended with" in caplog.text or "cannot begin" in caplog.text or "is at" in caplog.text)
+
+    said = [record.getMessage() for record in caplog.records if record.name.startswith("logstreamer")]
+    assert any(r"\x1b[31m" in text for text in said)
+    assert [text for text in said if not text.isprintable()] == []
 
 
 def test_a_site_that_forbids_it_is_no_success(

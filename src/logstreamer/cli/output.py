@@ -7,6 +7,8 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from logstreamer.printable import printable as printable  # it is part of what this module is for
+
 if TYPE_CHECKING:
     from logstreamer.store.record import Gap
 
@@ -36,11 +38,6 @@ def say(text: str, kind: str = "message", stream: str = "", **fields: object) ->
     """One line on stderr; a closed stderr ends nothing."""
     with contextlib.suppress(OSError, ValueError):
         VOICE.say(text, kind, stream, fields)
-
-
-def printable(text: str) -> str:
-    """*text* without what a terminal would act on, or could not encode: names come from the other side."""
-    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
 
 
 def bytes_text(size: float) -> str:

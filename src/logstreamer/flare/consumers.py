@@ -15,6 +15,7 @@ from logstreamer.errors import RemoteProtocolError
 from logstreamer.flare import messages
 from logstreamer.flare.chunks import ChunkReader
 from logstreamer.flare.hub import Hub, Link
+from logstreamer.printable import printable
 from logstreamer.protocol.codec import decode, encode
 from logstreamer.protocol.frames import Abort, Accept, Frame, Reject
 from logstreamer.sinks import Registration
@@ -42,7 +43,7 @@ class FrameConsumer(ObjectConsumer):
             frames = [decode(message)[1] for message in messages.unpack(data)]
             answers = self._link.exchange(frames, within, _seconds(shareable.get_header(messages.ENDING)))
         except RemoteProtocolError as error:
-            logger.warning("%s broke the protocol: %s", self._link.site, error)
+            logger.warning("%s broke the protocol: %s", printable(self._link.site), printable(str(error)))
             return False, make_reply(ReturnCode.BAD_REQUEST_DATA)
         return True, messages.frames_reply(ReturnCode.OK, messages.pack(encode(0, answer) for answer in answers))
 
@@ -66,7 +67,7 @@ class ChunkConsumer(ObjectConsumer):
         try:
             failure = self._take(self._reader.frames(shareable))
         except RemoteProtocolError as error:
-            logger.warning("%s broke the protocol: %s", self._link.site, error)
+            logger.warning("%s broke the protocol: %s", printable(self._link.site), printable(str(error)))
             failure = ReturnCode.BAD_REQUEST_DATA
         if failure is not None:
             return False, make_reply(failure)
@@ -150,8 +151,7 @@ class FlareConsumerFactory(ConsumerFactory):
         site, job = peer_of(fl_ctx)
         if stream_ctx.pop(messages.MARK, None) is None:
             if PayloadKey.FILE_NAME in stream_ctx and PayloadKey.FILE_SIZE not in stream_ctx:
-                name = stream_ctx[PayloadKey.FILE_NAME]
-                logger.info("%s from %s comes from NVFlare's own sender: no checksums, no resume", name, site)
+                _note_stock(stream_ctx, site)
             return self._plain(stream_ctx, fl_ctx, site)
         self._hub.remember(site, job, fl_ctx.get_peer_context())
         channel, topic = stream_ctx[StreamContextKey.CHANNEL], stream_ctx[StreamContextKey.TOPIC]
@@ -164,7 +164,7 @@ class FlareConsumerFactory(ConsumerFactory):
             if consumer is None:
                 raise TypeError(f"{type(factory).__name__} made no consumer")
         except Exception:
-            logger.exception("a stream of %s cannot begin", site)
+            logger.exception("a stream of %s cannot begin", printable(site))
             return FailedConsumer()
         return PlainConsumer(consumer, self._registration)
 
@@ -172,6 +172,11 @@ class FlareConsumerFactory(ConsumerFactory):
         """The stream is over."""
         if isinstance(consumer, PlainConsumer):
             self._registration.factory.return_consumer(consumer.consumer, stream_ctx, fl_ctx)
+
+
+def _note_stock(stream_ctx: dict[str, Any], site: str) -> None:
+    title = printable(f"{stream_ctx.get(PayloadKey.FILE_NAME, '')} of {site}")
+    logger.info("%s comes from NVFlare's own sender: no checksums, no resume", title)
 
 
 def _failure() -> Any:
@@ -206,6 +211,5 @@ class StoredConsumerFactory(ConsumerFactory):
         )
         if stream_ctx.pop(messages.MARK, None) is not None:
             return FrameConsumer(link)
-        name = str(stream_ctx.get(PayloadKey.FILE_NAME, ""))
-        logger.info("%s of %s comes from NVFlare's own sender: no checksums, no resume", name, site)
-        return ChunkConsumer(link, name)
+        _note_stock(stream_ctx, site)
+        return ChunkConsumer(link, str(stream_ctx.get(PayloadKey.FILE_NAME, "")))

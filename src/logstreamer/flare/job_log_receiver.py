@@ -25,6 +25,7 @@ from logstreamer.flare.hub import Hub, hub_of
 from logstreamer.flare.job_sink import JobSink
 from logstreamer.flare.opened import open_stored, private_directory
 from logstreamer.flare.rules import KILL_SWITCH, is_denied
+from logstreamer.printable import printable
 from logstreamer.protocol.frames import Open, StreamKey
 from logstreamer.receiver import EndStream
 from logstreamer.sinks import Sink
@@ -149,25 +150,27 @@ class JobLogReceiver(Widget):
         refusal = f"{site} does not allow log streaming ({KILL_SWITCH} in its resources.json)"
         if (site, job) not in self._said and len(self._said) < 10_000:
             self._said.add((site, job))
-            self.logger.error(f"a live log of job {job} is refused: {refusal}")
+            self.logger.error(printable(f"a live log of job {job} is refused: {refusal}"))
         return refusal
 
     def _ended(self, engine: Any, stored: Stored, site: str, key: StreamKey, path: str, rc: str, reason: str) -> None:
         job, name, file = key.job, key.name, os.path.join(stored.store.root, path)
         if rc != ReturnCode.OK:
             why = reason and f" ({reason})"
-            self.logger.warning(f"live log {name} of {site}, job {job}, ended with {rc}{why}; its part is at {file}")
+            self.logger.warning(
+                printable(f"live log {name} of {site}, job {job}, ended with {rc}{why}; its part is at {file}")
+            )
             return
         with engine.new_context() as fl_ctx:
             manager = engine.get_component(SystemComponents.JOB_MANAGER)
             if manager is not None:
                 kind = self._handover.give(manager, fl_ctx, site, job, name, key.source, self._to_give(file))
-                self.logger.info(f"live log {name} of {site} saved for job {job} as {kind}")
+                self.logger.info(printable(f"live log {name} of {site} saved for job {job} as {kind}"))
             elif self._dest_dir is None and self._store is None:
                 self._move(engine, file, site, job, name)
                 return
             else:
-                self.logger.info(f"live log {name} of {site}, job {job}, is at {file}")
+                self.logger.info(printable(f"live log {name} of {site}, job {job}, is at {file}"))
                 return
         if self._store is None:
             _forget(file)
@@ -184,14 +187,14 @@ class JobLogReceiver(Widget):
     def _move(self, engine: Any, file: str, site: str, job: str, name: str) -> None:
         workspace = getattr(engine, "get_workspace", lambda: None)()
         if workspace is None:
-            self.logger.info(f"live log {name} of {site}, job {job}, is at {file}")
+            self.logger.info(printable(f"live log {name} of {site}, job {job}, is at {file}"))
             return
         target = os.path.join(workspace.get_run_dir(job), site, name)
         os.makedirs(os.path.dirname(target), exist_ok=True)
         target = _free(target)
         shutil.move(file, target)
         _forget(file)
-        self.logger.info(f"live log {name} of {site} saved at {target}")
+        self.logger.info(printable(f"live log {name} of {site} saved at {target}"))
 
 
 def _wait(left: Callable[[], Left], due: float) -> Left:
