@@ -36,6 +36,9 @@ ENDING_BEAT = 0.5
 MAX_MISSES = 40
 """How often a target may be not ready before it is given up, if it has never answered: a minute and a half at least."""
 
+OWN_MISSES = 5
+"""How often nobody may be registered at a target before its stand-in is asked, by turns: a receiver may be late."""
+
 MAX_ABORTS = 3
 """How often in a row a target may answer that its run is aborted before that is believed."""
 
@@ -47,7 +50,11 @@ class Carrier:
         protocol: of the stream to *target*.
         abort_signal: of the sending run; what the file holds is still sent.
         has_left: whether this process has left NVFlare's network for good.
+        stand_in: takes the stream if nobody is registered at *target*; "": nobody does.
         clock: monotonic seconds.
+
+    Attributes:
+        address: where the transaction under way goes: to the target, or to its stand-in.
     """
 
     def __init__(
@@ -57,9 +64,12 @@ class Carrier:
         protocol: SenderProtocol,
         abort_signal: Any,
         has_left: Callable[[], bool] = lambda: False,
+        stand_in: str = "",
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.target = target
+        self.target = self.address = target
+        self._stand_in = stand_in
+        self._is_unregistered = False  # nobody was registered at the address
         self.is_stock = False  # NVFlare's own receiver answered: it reads chunks only
         self.trouble = ""  # why the transaction under way is no good any more; "": it is
         self._clock = clock
@@ -89,7 +99,9 @@ class Carrier:
 
     def begin(self) -> None:
         """A transaction begins: what NVFlare's engine calls a stream, and we a connection."""
-        self.trouble, self._is_first = "", True
+        if self._is_unregistered and self._stand_in and not self._contacted and self._misses >= OWN_MISSES:
+            self.address = self.target if self.address == self._stand_in else self._stand_in
+        self.trouble, self._is_first, self._is_unregistered = "", True, False
         self.lane.attach(self._clock())
 
     def end(self) -> None:
@@ -206,12 +218,17 @@ class Carrier:
             return
         rc, frames = str(reply.get_return_code(ReturnCode.OK)), messages.frames_of(reply)
         if frames is not None:
-            self._contacted, self._misses, self._aborts = True, 0, 0
+            self._note_contact()
             self._take_frames(frames)
         elif rc == ReturnCode.OK and not self._contacted:
             self._found_stock()
         else:
             self._refused(rc)
+
+    def _note_contact(self) -> None:
+        if not self._contacted and self.address != self.target:
+            logger.info("%s takes the log: nobody is registered at %s", self.address, self.target)
+        self._contacted, self._misses, self._aborts = True, 0, 0
 
     def _take_frames(self, data: bytes) -> None:
         now = self._clock()
@@ -224,10 +241,11 @@ class Carrier:
 
     def _found_stock(self) -> None:
         self.is_stock = True
-        logger.info("%s has NVFlare's own receiver: no checksums, no resume", self.target)
+        logger.info("%s has NVFlare's own receiver: no checksums, no resume", self.address)
         self._stop_watching()  # the producer of chunks goes on with the file
 
     def _refused(self, rc: str) -> None:
+        self._is_unregistered = rc == ReturnCode.EXECUTION_EXCEPTION
         self._aborts = self._aborts + 1 if rc == ReturnCode.TASK_ABORTED else 0
         if self._aborts >= MAX_ABORTS:
             self.lane.abandon(rc, f"the run of {self.target} was aborted; {self.lane.undelivered} bytes not delivered")

@@ -31,7 +31,7 @@ from logstreamer.errors import ConfigError, EngineError
 from logstreamer.flare.carrier import Carrier
 from logstreamer.flare.consumers import FlareConsumerFactory
 from logstreamer.flare.hub import hub_of
-from logstreamer.flare.messages import MARK
+from logstreamer.flare.messages import MARK, STAND_IN
 from logstreamer.flare.producers import FollowProducer, ObjectsProducer
 from logstreamer.follow_spec import FollowSpec
 from logstreamer.protocol.backoff import Backoff
@@ -45,7 +45,7 @@ logger = logging.getLogger(__name__)
 FIRST_RETRY, LAST_RETRY = 0.2, 5.0
 """Seconds between two transactions of a stream, where the last one failed: the first pause and the longest."""
 
-_LOCAL_KEYS = (StreamContextKey.RC, StreamContextKey.END_STREAM, PayloadKey.STREAM_DONE_CB)
+_LOCAL_KEYS = (StreamContextKey.RC, StreamContextKey.END_STREAM, PayloadKey.STREAM_DONE_CB, STAND_IN)
 
 
 class FlareEngine(StreamableEngine):
@@ -166,7 +166,8 @@ class _Call:
         return (ReturnCode.OK if outcomes else ReturnCode.ERROR), outcomes
 
     def _follow_one(self, spec: FollowSpec, chunks: Any, target: str, key: StreamKey) -> Any:
-        carrier = Carrier(spec, target, _protocol(spec, key), self.fl_ctx.get_run_abort_signal(), self._has_left)
+        signal, stand_in = self.fl_ctx.get_run_abort_signal(), str(self.stream_ctx.get(STAND_IN, ""))
+        carrier = Carrier(spec, target, _protocol(spec, key), signal, self._has_left, stand_in)
         plain = chunks.for_target(target, carrier.follower)
         producer = FollowProducer(carrier, plain, self.fl_ctx)
         backoff = Backoff(FIRST_RETRY, LAST_RETRY, random.random)
@@ -176,7 +177,7 @@ class _Call:
                 stream_ctx = {**self._portable_ctx(), MARK: VERSION}
                 carrier.begin()
                 acked = carrier.lane.acked
-                _, result = self._transaction(stream_ctx, [target], producer, self._patient_context())
+                _, result = self._transaction(stream_ctx, [carrier.address], producer, self._patient_context())
                 carrier.end()
                 if carrier.is_stock:
                     return self._plain_outcome(target, result)

@@ -20,6 +20,7 @@ from nvflare.widgets.widget import Widget
 from logstreamer import LogStreamer
 from logstreamer.apis.checks import check_positive_number
 from logstreamer.flare.job_end import JobEnd
+from logstreamer.flare.messages import STAND_IN
 from logstreamer.flare.permission import may_stream
 from logstreamer.flare.rules import check_log_file_name
 from logstreamer.flare.unfinished import hold_mark
@@ -56,7 +57,8 @@ class JobLogStreamer(Widget):
         log_file_name: a name below the directory of the job's log files, e.g. "log.txt", "log.json", "error_log.txt".
         liveness_interval: the longest silence before a heartbeat, in seconds (> 0).
         poll_interval: the longest time between two looks at the file, in seconds (> 0).
-        target_parent_server: send to the server's parent process instead of the job's process there.
+        target_parent_server: send to the server's parent process instead of the job's process there, which is asked
+            first otherwise, and only if nobody receives there the parent.
         site_finishes: a `SiteLogStreamer` in the client's parent process sends the rest when this process has ended.
 
     Raises:
@@ -117,6 +119,8 @@ class JobLogStreamer(Widget):
     def _stream(self, path: str, end: JobEnd, fl_ctx: Any) -> None:
         context = {StreamCtxKey.CLIENT_NAME: fl_ctx.get_identity_name(), StreamCtxKey.JOB_ID: fl_ctx.get_job_id()}
         target = SiteType.SERVER_PARENT if self._target_parent_server else SiteType.SERVER
+        if target == SiteType.SERVER:  # a receiver of the server's resources.json is in its parent process only
+            context[STAND_IN] = SiteType.SERVER_PARENT
         try:
             if not self._wait_for(path, end):
                 logger.info("%s was not created during this job", path)

@@ -27,6 +27,9 @@ SUCCEEDS = "LogStreamer.succeeds"
 """In a stream context: the process that sent this stream before has ended, so there is no need to wait for it. It is
 the site that says so, of its own streams."""
 
+STAND_IN = "LogStreamer.stand_in"
+"""In a stream context, and never sent: the target that takes a log for one where nobody is registered."""
+
 REACHED = "LogStreamer.reached"
 """Header of a reply: a consumer failed. NVFlare's own answer is the same code as where nobody is registered."""
 
