@@ -181,6 +181,7 @@ def test_a_phone(stage: Stage, browser, log):
     screen.open(log.fragment)
     assert screen.tab.evaluate("document.documentElement.scrollWidth") <= 390
     assert screen.tab.locator("#log").bounding_box()["height"] > 400
+    expect(screen.tab.locator(".foot-right")).to_be_in_viewport(ratio=0.99)
 
     expect(screen.tab.locator(screen.source(log.path))).not_to_be_in_viewport()
     screen.tab.get_by_role("button", name="Streams").tap()

@@ -22,7 +22,7 @@ export function Footer({ app }) {
             ? html`<span>end of <b>${lanes.size > 1 ? `${lanes.size} streams` : format.size(place.size)}</b></span>`
             : html`<span>byte <b>${format.count(place.offset)}</b> of ${format.count(place.size)}</span>
                 <span>${(place.fraction * 100).toFixed(1)} %</span>`}
-          ${time !== null && html`<span>${format.stamp(time, zone.value === "utc")}</span>`}`
+          ${time !== null && html`<span class="foot-time">${format.stamp(time, zone.value === "utc")}</span>`}`
       : html`<span>no lines</span>`}
     <span class="foot-right" role="status">${app.said.value || (timeline.busy.value ? "loading ..." : followWords(app).long)}</span>
   </footer>`;

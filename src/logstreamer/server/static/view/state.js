@@ -33,6 +33,7 @@ export function signOf(state) {
  *   hold any more
  */
 export function State({ state, detail = "", past = "" }) {
-  const classes = past ? "state is-past" : `state ${stateClass(state)}`;
-  return html`<span class=${classes} title=${detail || state}><i aria-hidden="true">${signOf(state)}</i>${past ? `${past} ${state}` : state}</span>`;
+  const was = state === "finished" ? "" : past; // that one never changes again
+  const classes = was ? "state is-past" : `state ${stateClass(state)}`;
+  return html`<span class=${classes} title=${detail || state}><i aria-hidden="true">${signOf(state)}</i>${was ? `${was} ${state}` : state}</span>`;
 }
