@@ -692,3 +692,53 @@ def test_a_file_rewritten_behind_our_back_is_looked_at_again_and_not_for_ever(lo
 
     assert cursor.source is not None
     assert reading.follower.get_timer() > reading.now
+
+
+HEADERS = {"short": b"epoch,loss\n", "longer than any head": b"# " + b"=" * 1500 + b"\n"}
+
+
+@pytest.mark.parametrize("reused", [False, True], ids=["a new inode", "the inode of the old one"])
+@pytest.mark.parametrize("header", HEADERS.values(), ids=HEADERS)
+def test_t10_only_what_all_files_begin_with_was_stored(log: Log, follow: Follow, header: bytes, reused: bool):
+    """The header of a CSV file, a banner: every later file goes on behind it. It is the oldest since the mark."""
+    log.write(header)
+    held, point = read_partly(log, follow, limit=4096)
+    assert held == header
+    text = header + log.append(100)
+    inode = log.path.stat().st_ino
+    for _ in range(2):
+        log.rotate(create=False)
+        log.compress(1)
+        log.write(header)
+        text += header + log.append(100)
+    if reused:  # as ext4 likes to do
+        point = replace(point, source=point.source.replace(f"-{inode:x}:", f"-{log.path.stat().st_ino:x}:"))
+
+    after = follow(resume=point)
+    after.settle()
+
+    assert held + after.data == text
+    assert after.lost == []
+
+
+def test_t10_files_that_begin_like_one_that_was_deleted_are_read(log: Log, follow: Follow):
+    """Of the mark's file no more was seen than its header; that the others have it too makes them no older."""
+    header = HEADERS["short"]
+    log.write(header)
+    _, point = read_partly(log, follow)
+    held = header + log.append(50)
+    start, anchor = 0, held[-64:]
+    point = replace(point, position=start + len(held), head=Fingerprint.of(held), anchor=Fingerprint.of(anchor))
+    log.path.unlink()
+    text = b""
+    for _ in range(3):
+        log.write(header)
+        text += header + log.append(50)
+        log.rotate(create=False)
+    log.create()
+
+    after = follow(resume=point)
+    after.settle()
+
+    assert after.data == text
+    assert after.lost == [None]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import gzip
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -616,3 +617,29 @@ def test_a_later_target_is_told_what_it_missed(log: Log, follow: Follow):
 
     assert (segment.reason, segment.lost) == ("gap", len(old))
     assert cursor.read(100, reading.now) == new
+
+
+@pytest.mark.parametrize("number", [1, 2], ids=["that we sent", "older than we"])
+def test_t20_an_operator_unpacks_a_rotated_file(log: Log, follow: Follow, number: int):
+    """To look into it. It keeps its time, and was sent or passed over before."""
+    log.append(2000)
+    log.rotate()
+    log.compress(1)
+    written = log.append(2000)
+    reading = follow()
+    reading.settle()
+    log.rotate()
+    log.compress(1)
+    written += log.append(1)
+    reading.settle()
+
+    packed, plain = log.packed(number), log.numbered(number)
+    times = packed.stat()
+    plain.write_bytes(gzip.decompress(packed.read_bytes()))
+    os.utime(plain, ns=(times.st_mtime_ns, times.st_mtime_ns))
+    packed.unlink()
+    log.rotate()
+    written += log.append(1)
+    reading.settle()
+
+    assert reading.data == written

@@ -14,7 +14,7 @@ from logstreamer.tail.siblings import Sibling, list_siblings
 from logstreamer.tail.source import Source
 from logstreamer.tail.types import ANCHOR_SIZE
 
-_EVIDENCE = 4096
+EVIDENCE = 4096
 """Bytes: a shorter text that agrees with another in head and mark may be a file of its own (constant header)."""
 
 _MOST_LISTINGS = 3
@@ -186,9 +186,13 @@ class Past:
         self, listing: list[Sibling], newest: Source | None, held: list[Source], at_path: FileId | None
     ) -> list[Sibling]:
         ids = {source.content.id for source in held if source.content is not None} - {at_path}
-        return [s for s in listing if s.id == at_path or (s.id not in ids and self._is_news(s, newest))]
+        there = {sibling.id for sibling in listing}
+        before = {**self._gone, **(self._known or {})}
+        vanished = {mtime_ns for id, (_, mtime_ns) in before.items() if id not in there}
+        return [s for s in listing if s.id == at_path or (s.id not in ids and self._is_news(s, newest, vanished))]
 
-    def _is_news(self, sibling: Sibling, newest: Source | None) -> bool:
+    def _is_news(self, sibling: Sibling, newest: Source | None, vanished: set[int]) -> bool:
+        """Args: vanished: when files that were known, and are there no more, were written last."""
         known = self._known or {}
         if sibling.version in (known.get(sibling.id), self._gone.get(sibling.id)):
             return False
@@ -197,8 +201,10 @@ class Past:
         if sibling.packed and sibling.packed not in UNPACKERS:
             # Compressors keep mtime: an older one is a form of what we have, as far as anyone can tell.
             return sibling.mtime_ns > newest.look.mtime_ns
-        # A compressed form of an old file, or an old one still written to by a slow process, is not ours to read.
-        return (not sibling.packed and sibling.id not in known) or sibling.mtime_ns >= newest.born_ns
+        # A compressed form of an old file, an old one still written to by a slow process, or one that somebody unpacked
+        # (it keeps its time) is not ours to read.
+        is_other = not sibling.packed and sibling.id not in known and sibling.mtime_ns not in vanished
+        return is_other or sibling.mtime_ns >= newest.born_ns
 
     def finish(self, source: Source) -> None:
         """Remember a source that is closed, so that neither it nor a copy of it is read twice."""
@@ -242,7 +248,7 @@ class Past:
 
     def without_copies(self, finds: list[Find], source: Source) -> list[Find]:
         """Those of *finds* that are neither empty nor copies of what *source* holds now; the others are closed."""
-        return _keep(finds, lambda find: not _holds_same(find, source))
+        return _keep(finds, lambda find: not holds_same(find, source))
 
     def without_more_of(self, copy: Content, finds: list[Find], index: int) -> list[Find]:
         """What follows *copy*, of a source, at *index*; older ones and further copies are closed."""
@@ -257,7 +263,8 @@ def _keep(finds: list[Find], wanted: Callable[[Find], bool]) -> list[Find]:
     return kept
 
 
-def _holds_same(find: Find, source: Source) -> bool:
+def holds_same(find: Find, source: Source) -> bool:
+    """Whether a rotated file is empty, or holds what *source* does as far as both go."""
     if find.content is None or source.content is None:
         return False
     size = find.content.look().size
@@ -282,7 +289,7 @@ def _goes_on_from(done: Finished, content: Content, size: int, packed: bool) -> 
 
 
 def _agrees(content: Content, size: int, trail: Trail, end: int) -> bool:
-    return (size >= _EVIDENCE or size == end) and trail.agrees(content.read, size)
+    return (size >= EVIDENCE or size == end) and trail.agrees(content.read, size)
 
 
 def _mtime_of(directory: str) -> int:
@@ -306,7 +313,7 @@ def _is_copy(content: Content, size: int, packed: bool, source: Source) -> bool:
     whole = source.content.look().size  # since our last look it may have been written to, and compressed
     if packed and size != whole:
         return False
-    if not packed and size < _EVIDENCE:
+    if not packed and size < EVIDENCE:
         return False
     return same_text(content.read, size, source.content.read, whole)
 
@@ -372,4 +379,4 @@ def find_copy(finds: list[Find], trail: Trail) -> int | None:
 def _more_of(content: Content, copy: Content) -> bool:
     """Whether *content* is another copy of the text that *copy* holds, as far as both go."""
     size, known = content.look().size, copy.look().size
-    return (min(size, known) >= _EVIDENCE or size == known) and same_text(content.read, size, copy.read, known)
+    return (min(size, known) >= EVIDENCE or size == known) and same_text(content.read, size, copy.read, known)

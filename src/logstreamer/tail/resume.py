@@ -9,7 +9,7 @@ from itertools import takewhile
 
 from logstreamer.tail.content import Content
 from logstreamer.tail.identity import Before, FileId, Proof, Token, continues
-from logstreamer.tail.locate import Find, Past, close_all, open_sibling, trail_of
+from logstreamer.tail.locate import EVIDENCE, Find, Past, close_all, holds_same, open_sibling, trail_of
 from logstreamer.tail.siblings import Sibling, is_elder
 from logstreamer.tail.source import Source, lost_source, opening_of
 from logstreamer.tail.types import ResumePoint
@@ -42,7 +42,7 @@ _WAS_EMPTY = "the file was empty when this began, and may have been written and 
 def find_resumed(
     resume: ResumePoint, held: list[Source], first: Source | None, past: Past, now: float
 ) -> Resumed | None:
-    """Find what goes on where *resume* ends: its file, of the right name if possible, held rather than rotated.
+    """Find what goes on where *resume* ends: its file, of the right name if possible, else the oldest since its mark.
 
     Content is the proof, the name a hint: inodes are reused and copies have others. Where the file is not found, the
     stream goes on with what was written after its mark, else with *first*, the first one followed; what is older is
@@ -74,17 +74,22 @@ def _find_place(
     resume: ResumePoint, token: Token, held: list[Source], listing: list[Sibling], past: Past, now: float
 ) -> Resumed | None:
     ids = _ids(held)
-    strange = [sibling for sibling in reversed(listing) if sibling.id not in ids]
     # Without a time, in the mark of an older sender, only the name says that this is the file that was empty.
     doubt = "" if _shows_text(resume, token) or token.since is not None else _WAS_EMPTY
-    for named in (True, False):
-        for source in held:
-            if (source.opening.source == token.name) is named and _goes_on_in(resume, token, source):
-                return Resumed(source, resume.position, [], doubt="" if source.made(token) else doubt)
-        found = _find(resume, token, [s for s in strange if (str(s.id) == token.name) is named])
-        if found is not None:
-            return _build(found, resume.position, doubt, listing, held, past, now)
-    return None
+    strange = [sibling for sibling in listing if sibling.id not in ids]
+    named = [sibling for sibling in strange if str(sibling.id) == token.name]
+    # Files may begin alike, and the receiver may hold no more than that: the oldest written since the mark is the one.
+    others = [s for s in strange if s not in named and (token.since is None or s.mtime_ns >= token.since)]
+    going_on = [source for source in held if _goes_on_in(resume, token, source)]
+    own = next((source for source in going_on if source.opening.source == token.name), None)
+    found = None if own is not None else _find(resume, token, named)
+    found = found or _find(resume, token, others, unlike=own)
+    if found is not None:
+        return _build(found, resume.position, doubt, listing, held, past, now)
+    source = own or next(iter(going_on), None)
+    if source is None:
+        return None
+    return Resumed(source, resume.position, [], doubt="" if source.made(token) else doubt)
 
 
 def _goes_on_in(resume: ResumePoint, token: Token, source: Source) -> bool:
@@ -104,7 +109,8 @@ def _goes_on(resume: ResumePoint, token: Token, name: str, content: Content, siz
     return name == token.name and size >= resume.position and untouched
 
 
-def _find(resume: ResumePoint, token: Token, siblings: list[Sibling]) -> Find | None:
+def _find(resume: ResumePoint, token: Token, siblings: list[Sibling], *, unlike: Source | None = None) -> Find | None:
+    """The first of *siblings* that goes on, and is no copy of what *unlike* holds."""
     for sibling in siblings:
         if not sibling.packed and sibling.size < resume.position:
             continue
@@ -112,7 +118,8 @@ def _find(resume: ResumePoint, token: Token, siblings: list[Sibling]) -> Find | 
         if find.content is None:
             continue
         try:
-            if _goes_on(resume, token, str(sibling.id), find.content, find.content.look().size):
+            goes_on = _goes_on(resume, token, str(sibling.id), find.content, find.content.look().size)
+            if goes_on and (unlike is None or not holds_same(find, unlike)):
                 return find
         except BaseException:
             find.content.close()
@@ -206,7 +213,9 @@ def _is_passed_find(token: Token, find: Find) -> bool:
 def _is_passed(token: Token, content: Content | None, size: int) -> bool:
     """Whether it is the file of the mark, which does not go on as the receiver says, or the one before it."""
     assert content is not None
-    return any(proof is not None and proof.fits(content.read, size) for proof in (token.proof, token.before))
+    # Of the mark's file often no more was seen than how it begins, and that others may do as well.
+    proofs = (token.proof if token.proof.position >= EVIDENCE else None, token.before)
+    return any(proof is not None and proof.fits(content.read, size) for proof in proofs)
 
 
 def _behind_last(passed: list[bool]) -> int:
