@@ -14,6 +14,8 @@ from pathlib import Path
 
 import pytest
 
+from logstreamer.tail import locate
+from logstreamer.tail.content import Content
 from tail.tailing import Log, Reading
 
 Follow = Callable[..., Reading]
@@ -358,3 +360,26 @@ def test_the_timer_is_the_poll_interval_and_now_after_a_wake(log: Log, follow: F
 def test_a_limit_below_one_is_refused(log: Log, follow: Follow):
     with pytest.raises(ValueError, match="limit"):
         follow().cursor.read(0, 0.0)
+
+
+def test_t15_no_descriptor_left_for_a_rotated_file_is_no_gap(log: Log, follow: Follow, monkeypatch: pytest.MonkeyPatch):
+    """It is opened at a later look; one that may not be read at all is a gap at once."""
+    written = log.append(1)
+    reading = follow()
+    reading.step()
+    for _ in range(2):
+        log.rotate()
+        written += log.append(1)
+    opened = locate.open_content
+
+    def exhausted(path: str, packed: str = "") -> Content:
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    monkeypatch.setattr(locate, "open_content", exhausted)
+    reading.step()
+    assert reading.follower.trouble == "too many open files"
+    monkeypatch.setattr(locate, "open_content", opened)
+    reading.settle()
+
+    assert reading.data == written
+    assert reading.lost == []
