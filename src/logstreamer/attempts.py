@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Protocol, TypeVar
+
 from logstreamer.errors import EngineError, StoreError
 from logstreamer.protocol.frames import Abort, Data, Eof, Heartbeat, Open, Segment
 from logstreamer.sinks import GO_ON, Begun, Sink, Verdict
 
 Work = Data | Segment | Heartbeat | Eof | Abort
 """What a sink is given; Abort only tells whose turn it is to end."""
+
+Result = TypeVar("Result")
+
+
+class Runner(Protocol):
+    """Runs what may block on a worker thread."""
+
+    def submit(self, work: Callable[[], Result], then: Callable[[Result], None]) -> None:
+        """Call *work* on a worker, then *then* with its result on the engine's loop."""
 
 
 def _attempt(sink: Sink, job: Work, run_start: int) -> Verdict | Exception:

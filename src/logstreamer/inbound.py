@@ -7,13 +7,13 @@ import logging
 import os
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import Protocol, TypeVar
 
 from logstreamer import attempts
 from logstreamer.apis.shareable import ReturnCode
-from logstreamer.attempts import Work
+from logstreamer.attempts import Runner, Work
 from logstreamer.errors import NameRefused, RemoteProtocolError, StoreError
 from logstreamer.outlet import Farewell, Outlet
+from logstreamer.pauses import dead_after
 from logstreamer.printable import printable
 from logstreamer.protocol.codec import ENCODINGS
 from logstreamer.protocol.frames import Abort, Accept, Ack, Data, Eof, Frame, Heartbeat, Open, Reject, Reply
@@ -30,18 +30,6 @@ ABANDONED_SECONDS = 60.0
 
 ACK_SECONDS = 0.01
 """How soon after an ack the next one goes, unless a quarter of the window waits for it."""
-
-BEAT_SECONDS = 10.0
-"""The longest pause between two heartbeats: the senders' default, less where the receiver is less patient."""
-
-Result = TypeVar("Result")
-
-
-class Runner(Protocol):
-    """Runs what may block on a worker thread."""
-
-    def submit(self, work: Callable[[], Result], then: Callable[[Result], None]) -> None:
-        """Call *work* on a worker, then *then* with its result on the engine's loop."""
 
 
 class InboundState(enum.Enum):
@@ -63,6 +51,7 @@ class Inbound:
         site: the authenticated sender.
         window: most bytes received and not yet taken by the sink.
         on_over: called once, when the sink has been told that the run is over.
+        resumed: when this side last went on after a pause (monotonic seconds): silence is counted from there.
     """
 
     encoding = ""
@@ -79,6 +68,7 @@ class Inbound:
         clock: Callable[[], float],
         on_change: Callable[[Inbound], None],
         on_over: Callable[[Inbound], None],
+        resumed: Callable[[], float] = lambda: float("-inf"),
     ) -> None:
         self.site = site
         self.key = frame.key
@@ -97,6 +87,7 @@ class Inbound:
         self._clock = clock
         self._on_change = on_change
         self._on_over = on_over
+        self.resumed = resumed
         self.outlet: Outlet | None = None
         self.stream = 0
         self._opening: Open | None = None  # the Open that is not answered yet
@@ -147,7 +138,8 @@ class Inbound:
         if self.outlet is None or self.protocol is None or self.run == run:
             return False
         assert self.last_beat is not None
-        return self.busy_since is not None or self._clock() < self.last_beat + dead_after(self.protocol.idle_timeout)
+        heard = max(self.last_beat, self.resumed())
+        return self.busy_since is not None or self._clock() < heard + dead_after(self.protocol.idle_timeout)
 
     def is_on(self, outlet: Outlet, stream: int) -> bool:
         """Whether frames for *stream* of *outlet* are ours, or those of somebody who was fenced off."""
@@ -427,13 +419,20 @@ class Inbound:
         if self._retry_at is not None and now >= self._retry_at:
             self._retry_at = None
             self._work()
-        elif self._retry_at is None and (when := self._run_timer()) is not None and now >= when:
+        elif self._retry_at is None and self._is_silent(now):
             assert self.protocol is not None
             silence = f"nothing heard for {self.protocol.idle_timeout or ABANDONED_SECONDS:g} s"
             logger.warning("stream %s: %s, closing it", self._title, silence)
             self.end(ReturnCode.TIMEOUT, silence)
 
-
-def dead_after(idle_timeout: float) -> float:
-    """Seconds of silence after which a sender counts as dead: two heartbeats, as it has to send three in time."""
-    return 2 * (min(BEAT_SECONDS, idle_timeout / 3) if idle_timeout > 0 else BEAT_SECONDS)
+    def _is_silent(self, now: float) -> bool:
+        """Whether the sender was silent for too long while this side listened."""
+        when = self._run_timer()
+        if when is None or now < when:
+            return False
+        resumed = self.resumed()
+        if self._lost_at is not None:
+            self._lost_at = max(self._lost_at, resumed)
+        assert self.protocol is not None
+        self.protocol.listens(resumed)
+        return (when := self._run_timer()) is not None and now >= when

@@ -6,9 +6,11 @@ import logging
 from collections.abc import Callable, Iterable
 
 from logstreamer.apis.shareable import ReturnCode
+from logstreamer.attempts import Runner
 from logstreamer.errors import RemoteProtocolError
-from logstreamer.inbound import Inbound, Runner
+from logstreamer.inbound import Inbound
 from logstreamer.outlet import Farewell, Outlet
+from logstreamer.pauses import Pauses
 from logstreamer.protocol.frames import VERSION, Frame, Open, Reject, StreamKey
 from logstreamer.sinks import Sink
 
@@ -38,7 +40,7 @@ class Receiver:
     Args:
         open_sink: who takes a stream.
         later: runs a function on the engine's loop, from any thread.
-        watch: looks at a run's timer (again): its `handle_timer` is called when it asks for it.
+        watch: looks at the timer of a run (again): its `handle_timer` is called when it asks for it.
     """
 
     def __init__(
@@ -48,7 +50,7 @@ class Receiver:
         runner: Runner,
         clock: Callable[[], float],
         later: Callable[[Callable[[], None]], None],
-        watch: Callable[[Inbound], None],
+        watch: Callable[[Inbound | Pauses], None],
     ) -> None:
         self._open_sink = open_sink
         self._runner = runner
@@ -56,6 +58,7 @@ class Receiver:
         self._later = later
         self._watch = watch
         self._live: dict[StreamId, Inbound] = {}
+        self._pauses = Pauses(clock, lambda: bool(self._live))
         self._waiting: dict[StreamId, tuple[Outlet, int, Open]] = {}  # Opens that wait for an older run's end
         self._on_outlet: dict[Outlet, dict[int, Inbound]] = {}
         self._opened: dict[Outlet, int] = {}  # the highest stream id each connection has opened
@@ -108,6 +111,7 @@ class Receiver:
                 Farewell(Reject(ReturnCode.ERROR, "too many streams", transient=True)).say(outlet, stream)
                 return
             inbound = self._live[key] = self._new_inbound(outlet.site, frame)
+            self._watch(self._pauses)
         self._on_outlet.setdefault(outlet, {})[stream] = inbound
         inbound.open(outlet, stream, frame)
 
@@ -134,6 +138,7 @@ class Receiver:
             clock=self._clock,
             on_change=self._watch,
             on_over=self._over,
+            resumed=self._pauses.resumed,
         )
         return inbound
 
@@ -142,6 +147,8 @@ class Receiver:
         self._watch(inbound)
         if self._live.get(key) is inbound:
             del self._live[key]
+            if not self._live:
+                self._watch(self._pauses)
         streams = self._on_outlet.get(inbound.outlet, {}) if inbound.outlet is not None else {}
         if streams.get(inbound.stream) is inbound:
             del streams[inbound.stream]
@@ -158,6 +165,10 @@ class Receiver:
     def live(self) -> Iterable[Inbound]:
         """The runs that are not over."""
         return self._live.values()
+
+    def resumed(self) -> float:
+        """When this side last went on after a pause in which it heard nobody (monotonic seconds)."""
+        return self._pauses.resumed()
 
     def leave_all(self) -> None:
         """This side goes away for a while: forget every run without ending it, so that its sender comes back to it.

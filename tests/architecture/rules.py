@@ -18,7 +18,7 @@ TIERS = (
     {"sink_table", "store_sink"},
     {"receiver", "sender"},
     {"inbound", "lane"},
-    {"attempts", "follow_spec", "outlet"},
+    {"attempts", "follow_spec", "outlet", "pauses"},
     {"sinks"},
     {"drain", "objects", "trace"},
     {"protocol", "tail", "store", "lines"},

@@ -11,7 +11,7 @@ from conftest import wait_until
 from contract.ends import live_log, numbered, register
 from flare.apart import ApartNet
 from flare.faults import step_clock
-from logstreamer import inbound
+from logstreamer import pauses
 from logstreamer.flare.messages import SUCCEEDS
 from streamers.recording import Recorder
 
@@ -80,7 +80,7 @@ def test_n13_a_wall_clock_that_is_stepped_ends_nothing(net, recorder, tmp_path, 
 
 def test_a_stream_that_succeeds_a_dead_one_does_not_wait_for_it(net, recorder, tmp_path, monkeypatch):
     """The site knows that its job's process has ended; the receiver would give it a while to come back."""
-    monkeypatch.setattr(inbound, "BEAT_SECONDS", 1000.0)
+    monkeypatch.setattr(pauses, "BEAT_SECONDS", 1000.0)
     register(net, recorder, idle_timeout=3600)
     with live_log(net, tmp_path / "train.log") as live:
         live.write(numbered(10))

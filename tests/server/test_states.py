@@ -7,7 +7,8 @@ import os
 
 import pytest
 
-from logstreamer.inbound import InboundState, dead_after
+from logstreamer.inbound import InboundState
+from logstreamer.pauses import dead_after
 from logstreamer.server.meter import Meter
 from logstreamer.server.ranges import Unsatisfiable, parse_range
 from logstreamer.server.states import Health, Pulse, State, judge
@@ -43,6 +44,8 @@ def pulse(**known):
         ({}, {"reach": 107, "last_data": NOW - 3}, (State.BEHIND, "7 bytes")),
         ({}, {"reach": 107}, (State.LIVE, "")),
         ({}, {"last_beat": NOW - 21}, (State.DEAD, "no beat for 21 s, at byte 100")),
+        ({}, {"last_beat": NOW - 60, "resumed": NOW - 19}, (State.LIVE, "")),
+        ({}, {"last_beat": NOW - 60, "resumed": NOW - 20}, (State.DEAD, "no beat for 20 s, at byte 100")),
         ({}, {"link": InboundState.DETACHED}, (State.QUIET, "connection lost")),
         ({}, {"link": InboundState.DETACHED, "last_beat": NOW - 21}, (State.DEAD, "no beat for 21 s, at byte 100")),
         ({"size": 0, "segments": ()}, {"durable": 0, "reach": 0, "last_data": None}, (State.WAITING, "for the file")),

@@ -206,6 +206,10 @@ class ReceiverProtocol:
     def idle(self, now: float) -> None:
         """The work is done: silence counts from here."""
         self._busy = False
+        self.listens(now)
+
+    def listens(self, now: float) -> None:
+        """This side listens (again) since *now*: silence counts from there."""
         self._idle_since = max(self._idle_since, now)
 
     def reply(self, frame: Reply) -> None:

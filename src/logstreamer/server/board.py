@@ -13,7 +13,8 @@ import msgspec
 
 from logstreamer.engines.base import BaseEngine
 from logstreamer.errors import StoreError
-from logstreamer.inbound import Inbound, dead_after
+from logstreamer.inbound import Inbound
+from logstreamer.pauses import dead_after
 from logstreamer.protocol.frames import StreamKey
 from logstreamer.server.chronicle import Chronicle
 from logstreamer.server.last_lines import last_line
@@ -87,7 +88,7 @@ class Board:
         self._dirty: set[str] = set()
         self._scanning = asyncio.Lock()
         self._awaited: set[str] = set()  # whose senders were there before the receiver, and have not come back
-        self._awaited_until = float("inf")
+        self._awaited_enough = False
         self._stale = True  # a run has ended since the last look: what is stored says more than what is remembered
         self._scanned_at = self._scan_took = float("-inf")
         self._is_news = asyncio.Event()
@@ -213,8 +214,8 @@ class Board:
 
     def _health(self, entry: _Entry, record: StreamRecord) -> Health:
         inbound = self._inbound(entry)
-        pulse, now = Pulse.of(inbound) if inbound is not None else None, self._now()
-        return judge(record, pulse, now, is_lost=record.path in self._awaited and now >= self._awaited_until)
+        pulse = Pulse.of(inbound) if inbound is not None else None
+        return judge(record, pulse, self._now(), is_lost=self._awaited_enough and record.path in self._awaited)
 
     @staticmethod
     def _now() -> float:
@@ -251,15 +252,16 @@ class Board:
             await asyncio.sleep(NEWS_SECONDS + each)
 
     async def _tick(self) -> None:
+        assert self._engine is not None
         await self._scan()
         self._awaited = {path for path, entry in self._entries.items() if self._is_awaited(entry)}
-        self._awaited_until = self._now() + dead_after(self._stored.idle_timeout) + RETURN_SECONDS
-        is_over = False
+        began, patience = self._now(), dead_after(self._stored.idle_timeout) + RETURN_SECONDS
         while True:
             await asyncio.sleep(TICK_SECONDS)
+            listened = self._now() - max(began, self._engine.receiver.resumed())
             changed = {path for path, entry in self._entries.items() if self._look(entry)}
-            if not is_over and self._now() >= self._awaited_until:
-                is_over, changed = True, changed | self._awaited
+            if not self._awaited_enough and listened >= patience:
+                self._awaited_enough, changed = True, changed | self._awaited
                 await asyncio.get_running_loop().run_in_executor(None, self._give_up, tuple(self._awaited))
                 self._stale = True
             if changed and self.news.watchers:

@@ -7,7 +7,8 @@ import errno
 import os
 from dataclasses import dataclass
 
-from logstreamer.inbound import Inbound, InboundState, dead_after
+from logstreamer.inbound import Inbound, InboundState
+from logstreamer.pauses import dead_after
 from logstreamer.store.record import StreamRecord
 
 QUIET_SECONDS = 10.0
@@ -50,6 +51,7 @@ class Pulse:
         durable, reach: how far the copy and the sender's file reach, in bytes of the stream.
         last_data, last_beat: when bytes, and when anything, came last (monotonic seconds); None: not in this run.
         idle_timeout: seconds of silence that end the run; 0: none do.
+        resumed: when the receiver last went on after a pause of its own: it heard nobody before.
         trouble: why the store takes nothing now, for a person.
     """
 
@@ -60,6 +62,7 @@ class Pulse:
     last_beat: float | None
     idle_timeout: float
     trouble: str = ""
+    resumed: float = float("-inf")
 
     @classmethod
     def of(cls, inbound: Inbound) -> Pulse:
@@ -73,6 +76,7 @@ class Pulse:
             inbound.last_beat,
             protocol.idle_timeout if protocol else 0.0,
             inbound.trouble,
+            inbound.resumed(),
         )
 
 
@@ -108,7 +112,8 @@ def judge(record: StreamRecord, pulse: Pulse | None, now: float, *, is_lost: boo
         return _without_sender(record, is_lost)
     data, beat = _age(pulse.last_data, now), _age(pulse.last_beat, now)
     behind = max(0, pulse.reach - max(pulse.durable, record.size))
-    state, detail = _with_sender(record, pulse, data, beat, behind)
+    silence = None if beat is None else min(beat, now - pulse.resumed)
+    state, detail = _with_sender(record, pulse, data, silence, behind)
     return Health(state, detail, data, beat, max(pulse.reach, record.size), behind)
 
 
@@ -138,12 +143,12 @@ def _dead(record: StreamRecord, why: str) -> Health:
 
 
 def _with_sender(
-    record: StreamRecord, pulse: Pulse, data: float | None, beat: float | None, behind: int
+    record: StreamRecord, pulse: Pulse, data: float | None, silence: float | None, behind: int
 ) -> tuple[State, str]:
     if pulse.link is InboundState.STALLED:
         return State.DISK_FULL if is_full(pulse.trouble) else State.STALLED, pulse.trouble
-    if beat is not None and beat >= dead_after(pulse.idle_timeout):
-        return State.DEAD, f"no beat for {beat:.0f} s{_PLACE}{record.size}"
+    if silence is not None and silence >= dead_after(pulse.idle_timeout):
+        return State.DEAD, f"no beat for {silence:.0f} s{_PLACE}{record.size}"
     if pulse.link is InboundState.DETACHED:
         return State.QUIET, "connection lost"
     if behind >= BEHIND_BYTES or (behind > 0 and (data is None or data >= BEHIND_SECONDS)):
