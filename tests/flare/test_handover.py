@@ -137,6 +137,27 @@ def test_a_store_keeps_its_copy(tmp_path: Path):
     assert left.read_bytes() == manager.kept["LOG_log.txt_site-1"] == b"whole"
 
 
+def test_a_handover_that_fails_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """The copy for the job manager is removed; the store's own stays, as does one that only waits for it."""
+    (tmp_path / "tmp").mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "tmp"))
+    manager = Manager()
+
+    def full(*_: Any) -> None:
+        raise OSError(28, os.strerror(28))
+
+    monkeypatch.setattr(manager, "set_client_data", full)
+    stored = Server(tmp_path, manager, store=str(tmp_path / "store"))
+    staged = Server(tmp_path, manager, dest_dir=str(tmp_path / "dest"))
+    for server in (stored, staged):
+        with pytest.raises(OSError, match="space"):
+            server.end(b"whole", source="/b")
+
+    assert list((tmp_path / "tmp").iterdir()) == []
+    logs = [*(tmp_path / "store").rglob("log.txt"), *(tmp_path / "dest").rglob("log.txt")]
+    assert [log.read_bytes() for log in logs] == [b"whole", b"whole"]
+
+
 def test_nvflares_own_job_manager_keeps_every_log(tmp_path: Path):
     """In the job storage of a real server, under the names it asks for when somebody downloads them."""
     storage = FilesystemStorage(root_dir=str(tmp_path / "jobs"), uri_root="/")

@@ -294,6 +294,17 @@ def test_a_receiver_refuses_a_site_that_forbids_it(caplog: pytest.LogCaptureFixt
     assert caplog.text.count("closed does not allow") == 1
 
 
+def test_a_refusal_is_said_however_many_there_were(caplog: pytest.LogCaptureFixture):
+    """Only the latest of them are remembered."""
+    client = SimpleNamespace(get_site_config=lambda: {"allow_log_streaming": False})
+    engine, receiver = SimpleNamespace(get_client_from_name=lambda name: client), JobLogReceiver()
+
+    for job in range(10_002):
+        receiver._refusal(engine, "site-1", f"job-{job}")
+
+    assert "job-10001" in caplog.text
+
+
 def test_a_line_waits_until_it_is_delivered():
     """And no longer than the budget of all last lines."""
     end = JobEnd(patience=2.0)

@@ -153,9 +153,7 @@ class FlareConsumerFactory(ConsumerFactory):
             if PayloadKey.FILE_NAME in stream_ctx and PayloadKey.FILE_SIZE not in stream_ctx:
                 _note_stock(stream_ctx, site)
             return self._plain(stream_ctx, fl_ctx, site)
-        self._hub.remember(site, job, fl_ctx.get_peer_context())
-        channel, topic = stream_ctx[StreamContextKey.CHANNEL], stream_ctx[StreamContextKey.TOPIC]
-        return FrameConsumer(Link(self._hub, site, job, channel, topic, stream_ctx))
+        return FrameConsumer(Link(self._hub, site, job, stream_ctx, fl_ctx.get_peer_context()))
 
     def _plain(self, stream_ctx: dict[str, Any], fl_ctx: Any, site: str) -> Any:
         factory = self._registration.factory
@@ -205,10 +203,7 @@ class StoredConsumerFactory(ConsumerFactory):
     def get_consumer(self, stream_ctx: dict[str, Any], fl_ctx: Any) -> Any:
         """A consumer for a stream that begins."""
         site, job = peer_of(fl_ctx)
-        self._hub.remember(site, job, fl_ctx.get_peer_context())
-        link = Link(
-            self._hub, site, job, stream_ctx[StreamContextKey.CHANNEL], stream_ctx[StreamContextKey.TOPIC], stream_ctx
-        )
+        link = Link(self._hub, site, job, stream_ctx)
         if stream_ctx.pop(messages.MARK, None) is not None:
             return FrameConsumer(link)
         _note_stock(stream_ctx, site)

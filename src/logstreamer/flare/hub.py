@@ -28,6 +28,9 @@ logger = logging.getLogger(__name__)
 
 HOUSEKEEPING_SECONDS = 0.25
 
+SOME_PEERS = 64
+"""Contexts that may be kept beside those of the streams that live."""
+
 OpenSink = Callable[[str, Open, EndStream], Sink]
 
 _LOCAL_KEYS = frozenset(
@@ -53,6 +56,7 @@ class Hub:
     def __init__(self, engine: Any) -> None:
         self._engine = weakref.ref(engine)
         self._peers: dict[tuple[str, str], Any] = {}
+        self._most_peers = SOME_PEERS
         self._stores: dict[tuple[str, str], OpenSink] = {}
         self._ending: set[Link] = set()
         self._begun: dict[str, set[str]] = {}  # by running job: the sites that have opened a stream
@@ -91,7 +95,13 @@ class Hub:
         return ours
 
     def remember(self, site: str, job: str, peer: Any) -> None:
-        """*peer* is the authenticated context of *site* in *job*."""
+        """*peer* is the authenticated context of *site* in *job*, one of whose streams opens now; on the loop."""
+        if (
+            len(self._peers) >= self._most_peers
+        ):  # now and then, and not with each: forget those of streams that are over
+            live = {(inbound.site, inbound.key.job) for inbound in self.receiver.live()}
+            self._peers = {key: peer for key, peer in self._peers.items() if key in live}
+            self._most_peers = 2 * len(self._peers) + SOME_PEERS
         self._peers[site, job] = peer
 
     # -- runs of this process, and the ends of streams
@@ -144,19 +154,19 @@ class Link:
         site: who sends, as the engine authenticated it.
         job: the job it sends for.
         stream_ctx: the stream's context, from the peer.
+        peer: the context of *site*, for callbacks; None: nobody asks for it.
     """
 
     is_patient = False
 
-    def __init__(self, hub: Hub, site: str, job: str, channel: str, topic: str, stream_ctx: dict[str, Any]) -> None:
+    def __init__(self, hub: Hub, site: str, job: str, stream_ctx: dict[str, Any], peer: Any = None) -> None:
         self.site = site
         self.heard_at = time.monotonic()
         self.patience: float | None = None
         self._hub = hub
         self._job = job
-        self._channel = channel
-        self._topic = topic
         self._stream_ctx = stream_ctx
+        self._peer = peer
         self._source: FrameSource | None = None
         self._news = threading.Event()
         self._key: StreamKey | None = None
@@ -205,7 +215,10 @@ class Link:
 
     def _opening(self, frame: Open) -> Open:
         """*frame* with what the engine knows in place of what the payload says."""
-        self._key = StreamKey(self._channel, self._topic, self._job, frame.key.name, frame.key.source)
+        if self._peer is not None:
+            self._hub.remember(self.site, self._job, self._peer)
+        channel, topic = self._stream_ctx[StreamContextKey.CHANNEL], self._stream_ctx[StreamContextKey.TOPIC]
+        self._key = StreamKey(channel, topic, self._job, frame.key.name, frame.key.source)
         former = self._hub.receiver.find(self.site, self._key)
         if self._stream_ctx.get(SUCCEEDS) and former is not None and former.outlet not in (None, self):
             self._hub.receiver.connection_lost(former.outlet)

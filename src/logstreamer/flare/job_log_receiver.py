@@ -8,7 +8,7 @@ import shutil
 import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
 from nvflare.apis.event_type import EventType
@@ -28,6 +28,7 @@ from logstreamer.flare.rules import KILL_SWITCH, is_denied
 from logstreamer.printable import printable
 from logstreamer.protocol.frames import Open, StreamKey
 from logstreamer.receiver import EndStream
+from logstreamer.sink_table import Recent
 from logstreamer.sinks import Sink
 from logstreamer.store import layout
 from logstreamer.store_sink import Stored
@@ -41,6 +42,9 @@ OPEN_SECONDS = 10.0
 """How much of it for clients of the job that have sent nothing yet, and how long at all for a job that was aborted."""
 
 POLL_SECONDS = 0.05
+
+MAX_SAID = 10_000
+"""Sites and jobs whose refusal is said once, the latest ones."""
 
 
 class JobLogReceiver(Widget):
@@ -76,7 +80,7 @@ class JobLogReceiver(Widget):
         self._store = store
         self._stored: Stored | None = None
         self._handover = Handover()
-        self._said: set[tuple[str, str]] = set()
+        self._said: Recent[tuple[str, str], bool] = Recent(MAX_SAID)
         self._lock = threading.Lock()
         self.register_event_handler(
             [EventType.SYSTEM_START, EventType.ABOUT_TO_START_RUN, EventType.START_RUN], self._on_start
@@ -148,8 +152,10 @@ class JobLogReceiver(Widget):
         if client is None or not _forbids(client):
             return ""
         refusal = f"{site} does not allow log streaming ({KILL_SWITCH} in its resources.json)"
-        if (site, job) not in self._said and len(self._said) < 10_000:
-            self._said.add((site, job))
+        with self._lock:
+            is_new = self._said.get((site, job)) is None
+            self._said.put((site, job), True)
+        if is_new:
             self.logger.error(printable(f"a live log of job {job} is refused: {refusal}"))
         return refusal
 
@@ -164,7 +170,8 @@ class JobLogReceiver(Widget):
         with engine.new_context() as fl_ctx:
             manager = engine.get_component(SystemComponents.JOB_MANAGER)
             if manager is not None:
-                kind = self._handover.give(manager, fl_ctx, site, job, name, key.source, self._to_give(file))
+                with self._to_give(file) as given:
+                    kind = self._handover.give(manager, fl_ctx, site, job, name, key.source, given)
                 self.logger.info(printable(f"live log {name} of {site} saved for job {job} as {kind}"))
             elif self._dest_dir is None and self._store is None:
                 self._move(engine, file, site, job, name)
@@ -175,14 +182,20 @@ class JobLogReceiver(Widget):
         if self._store is None:
             _forget(file)
 
-    def _to_give(self, file: str) -> str:
-        """What the job manager may have: it takes the file away."""
+    @contextlib.contextmanager
+    def _to_give(self, file: str) -> Iterator[str]:
+        """What the job manager may have: it takes the file away, if all goes well."""
         if self._store is None:
-            return file
+            yield file
+            return
         descriptor, copy = tempfile.mkstemp(prefix="logstreamer-")
         os.close(descriptor)
-        shutil.copyfile(file, copy)
-        return copy
+        try:
+            shutil.copyfile(file, copy)
+            yield copy
+        finally:
+            with contextlib.suppress(FileNotFoundError):
+                os.remove(copy)
 
     def _move(self, engine: Any, file: str, site: str, job: str, name: str) -> None:
         workspace = getattr(engine, "get_workspace", lambda: None)()
