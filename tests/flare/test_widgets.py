@@ -24,7 +24,7 @@ from logstreamer.flare.rules import check_log_file_name, is_denied
 from logstreamer.flare.site_log_streamer import STREAMER_PATH
 
 JOB = "job-7"
-DENIED = [False, 0, None, "false", "False", "no", "0", "off", "", "perhaps", [], {}]
+DENIED = [False, 0, None, "false", "False", "no", "0", "off", "", "perhaps", [], {}, float("nan")]
 STOCK_PATH = "nvflare.app_common.logging.job_log_streamer.JobLogStreamer"
 
 
@@ -56,6 +56,14 @@ def test_an_interval_that_is_none(widget: Any, name: str, value: Any, error: typ
         widget(**{name: value})
 
 
+@pytest.mark.parametrize("name", ["target_parent_server", "site_finishes"])
+@pytest.mark.parametrize("value", ["no", 0, None])
+def test_a_flag_that_is_none(name: str, value: Any):
+    """Text is true, whatever it says."""
+    with pytest.raises(TypeError, match=name):
+        JobLogStreamer(**{name: value})
+
+
 def test_a_job_can_export_the_widgets():
     """NVFlare's job API reads a component's arguments from attributes."""
     streamer, receiver = vars(JobLogStreamer("log.json", 5.0, 0.1, True)), vars(JobLogReceiver("/d", 9.0))
@@ -79,6 +87,8 @@ def test_an_idle_timeout_that_is_none(value: Any, error: type[Exception]):
         ({"dest_dir": 3}, TypeError, "dest_dir must be a str but got int"),
         ({"store": 3}, TypeError, "store must be a str but got int"),
         ({"store": ""}, ConfigError, "store must name a directory"),
+        ({"store": "a\0b"}, ConfigError, "store must name a directory"),
+        ({"dest_dir": "a\0b"}, ConfigError, "dest_dir must name a directory"),
         ({"dest_dir": "/d", "store": "/s"}, ConfigError, "both are given"),
     ],
 )

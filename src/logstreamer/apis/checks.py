@@ -11,6 +11,12 @@ from logstreamer.apis.streaming import StreamableEngine
 from logstreamer.errors import ConfigError
 
 
+def check_bool(name: str, value: Any) -> None:
+    """*value* is True or False: of other values, such as "no", nobody can tell what is meant."""
+    if not isinstance(value, bool):
+        raise TypeError(f"{name} must be a bool but got {type(value).__name__}")
+
+
 def check_positive_int(name: str, value: Any) -> None:
     """*value* is an int of at least 1 (a bool is no int here)."""
     if isinstance(value, bool) or not isinstance(value, int):

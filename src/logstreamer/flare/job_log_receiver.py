@@ -235,8 +235,8 @@ def _check_directory(name: str, value: Any) -> None:
         return
     if not isinstance(value, str):
         raise TypeError(f"{name} must be a str but got {type(value).__name__}")
-    if not value:
-        raise ConfigError(f"{name} must name a directory but is empty")
+    if not value or "\0" in value:
+        raise ConfigError(f"{name} must name a directory but is {value!r}")
 
 
 def _free(path: str) -> str:

@@ -18,7 +18,7 @@ from nvflare.app_common.logging.constants import LIVE_LOG_TOPIC, Channels
 from nvflare.widgets.widget import Widget
 
 from logstreamer import LogStreamer
-from logstreamer.apis.checks import check_positive_number
+from logstreamer.apis.checks import check_bool, check_positive_number
 from logstreamer.flare.job_end import JobEnd
 from logstreamer.flare.messages import STAND_IN
 from logstreamer.flare.permission import may_stream
@@ -62,7 +62,8 @@ class JobLogStreamer(Widget):
         site_finishes: a `SiteLogStreamer` in the client's parent process sends the rest when this process has ended.
 
     Raises:
-        TypeError, ValueError: log_file_name is absolute, has a "..", or names no file; an interval is not above 0.
+        TypeError, ValueError: log_file_name is absolute, has a "..", or names no file; an interval is not above 0; a
+            flag is no bool.
     """
 
     def __init__(
@@ -77,6 +78,8 @@ class JobLogStreamer(Widget):
         check_log_file_name(log_file_name)
         check_positive_number("liveness_interval", liveness_interval)
         check_positive_number("poll_interval", poll_interval)
+        check_bool("target_parent_server", target_parent_server)
+        check_bool("site_finishes", site_finishes)
         # NVFlare's job API reads the arguments of a component from attributes of these names.
         self._log_file_name = log_file_name
         self._liveness_interval = liveness_interval

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from logstreamer.errors import ConfigError
@@ -19,7 +20,7 @@ def is_denied(value: Any) -> bool:
     """Whether a kill switch of this *value* turns log streaming off: all does that is no clear yes."""
     if isinstance(value, str):
         return value.strip().lower() not in _YES
-    return not isinstance(value, int | float) or not value
+    return not isinstance(value, int | float) or not value or math.isnan(value)
 
 
 def check_log_file_name(name: Any, what: str = "log_file_name") -> str:
