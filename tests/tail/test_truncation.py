@@ -9,9 +9,11 @@ from typing import Any
 
 import pytest
 
+from logstreamer.tail.content import Content
 from logstreamer.tail.cursor import HOLE_LIMIT
 from logstreamer.tail.locate import Past
 from logstreamer.tail.siblings import Sibling
+from logstreamer.tail.source import Source
 from tail.tailing import GRACE, Log, Reading
 
 Follow = Callable[..., Reading]
@@ -600,3 +602,33 @@ def test_t07_truncated_again_after_the_siblings_were_listed(
 
     assert reading.data == text
     assert reading.lost == []
+
+
+@pytest.mark.parametrize("first", [1000, 1], ids=["a new text", "one that is known"])
+def test_t07_truncated_and_written_to_the_same_size_while_it_is_looked_at(
+    log: Log, follow: Follow, monkeypatch: pytest.MonkeyPatch, first: int
+):
+    """Size and time of one text, the bytes of the next: the copy of the first would count as older than both."""
+    written = log.append(first)
+    reading = follow()
+    if first > 1:
+        log.copytruncate()
+        written += log.append(1)
+    else:
+        written += log.append(1)
+    read_ends = Source._read_ends
+
+    def truncate_first(source: Source, content: Content, size: int) -> tuple[bytes, bytes]:
+        nonlocal written
+        monkeypatch.setattr(Source, "_read_ends", read_ends)
+        log.copytruncate()
+        written += log.append(first % 1000 + 1)
+        return read_ends(source, content, size)
+
+    monkeypatch.setattr(Source, "_read_ends", truncate_first)
+    reading.poll()
+    log.copytruncate()
+    written += log.append(1)
+    reading.settle()
+
+    assert reading.data == written

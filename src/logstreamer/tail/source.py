@@ -9,10 +9,12 @@ from enum import Enum
 from logstreamer.tail.content import Content, Look
 from logstreamer.tail.identity import Before, Proof, Token, Trail
 from logstreamer.tail.siblings import Sibling
-from logstreamer.tail.types import ANCHOR_SIZE, Reason, SegmentStart
+from logstreamer.tail.types import ANCHOR_SIZE, HEAD_SIZE, Reason, SegmentStart
 
 SETTLE_TIME = 0.1
 """Seconds after which a write would show in mtime; well above the tick of any file system's clock."""
+
+_MOST_LOOKS = 3
 
 _HOLE = bytes(4)  # no text ends so in any encoding
 
@@ -61,7 +63,10 @@ class Source:
         self.content = content
         self.opening = opening
         self.prior = prior
-        self.look = content.look() if content else Look(0, 0, 1, False)
+        self.look = Look(0, 0, 1, False)
+        self.trail = Trail()
+        if content:
+            self._look_and_remember(content)
         self.id = content.id if content else None
         self.born_ns = self.look.mtime_ns
         self.written = self.look.size
@@ -71,12 +76,9 @@ class Source:
         self.left_at: float | None = None
         self.unlinked_at: float | None = None
         self.quiet_since = now
-        self.trail = Trail()
         self._blank: Proof | None = None
         self._changed_at = now
         self._settled = False
-        if content:
-            self._remember(content)
 
     @property
     def start(self) -> int:
@@ -98,13 +100,15 @@ class Source:
         if not changed and self._settled:
             return Change.NONE
         assert self.content is not None
+        # Read first, checked then: what is remembered is of a text that still held on after it was read.
+        ends = self._read_ends(self.content, look.size) if changed else None
         if look.size < self.look.size or not self.trail.intact(self.content.read):
             return Change.TRUNCATED
-        if not changed:
+        if ends is None:
             self._settled = now - self._changed_at >= SETTLE_TIME
             return Change.NONE
         self.look, self.written = look, max(self.written, look.size)
-        self._remember(self.content)
+        self._remember(*ends)
         self._changed_at = self.quiet_since = now
         self._settled = False
         return Change.GREW
@@ -134,13 +138,27 @@ class Source:
             and st.st_mtime_ns == look.mtime_ns
         )
 
-    def _remember(self, content: Content) -> None:
-        """How the text begins, and how it ends now: logs may begin alike for longer than any head."""
-        self.trail.extend_head(content.read)
-        size = min(self.look.size, ANCHOR_SIZE)
-        last = content.read(self.look.size - size, size)
+    def _look_and_remember(self, content: Content) -> None:
+        """Size, time and text of one moment: a log may be truncated, and written anew to the same size, in between."""
+        for _ in range(_MOST_LOOKS):
+            self.look, self.trail = content.look(), Trail()
+            self._remember(*self._read_ends(content, self.look.size))
+            again = content.look()
+            if (again.size, again.mtime_ns) == (self.look.size, self.look.mtime_ns):
+                break
+
+    def _read_ends(self, content: Content, size: int) -> tuple[bytes, bytes]:
+        """How the text begins, and how it ends at *size*: logs may begin alike for longer than any head."""
+        head = self.trail.head
+        if len(head) < HEAD_SIZE:
+            head = content.read(0, HEAD_SIZE)
+        length = min(size, ANCHOR_SIZE)
+        return head, content.read(size - length, length)
+
+    def _remember(self, head: bytes, last: bytes) -> None:
+        self.trail.head = head
         # Zeros at the end are what a hole reads as: they may yet be written.
-        if 0 < len(last) == size and not last.endswith(_HOLE):
+        if 0 < len(last) == min(self.look.size, ANCHOR_SIZE) and not last.endswith(_HOLE):
             self.trail.add(self.look.size, last)
 
     def leave(self, now: float) -> None:
