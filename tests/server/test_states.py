@@ -48,7 +48,11 @@ def pulse(**known):
         ({}, {"last_beat": NOW - 60, "resumed": NOW - 20}, (State.DEAD, "no beat for 20 s, at byte 100")),
         ({}, {"link": InboundState.DETACHED}, (State.QUIET, "connection lost")),
         ({}, {"link": InboundState.DETACHED, "last_beat": NOW - 21}, (State.DEAD, "no beat for 21 s, at byte 100")),
-        ({"size": 0, "segments": ()}, {"durable": 0, "reach": 0, "last_data": None}, (State.WAITING, "for the file")),
+        (
+            {"size": 0, "segments": ()},
+            {"durable": 0, "reach": 0, "last_data": None},
+            (State.WAITING, "for the file, or its first byte"),
+        ),
         ({"size": 0}, {"durable": 0, "reach": 0, "last_data": None}, (State.WAITING, "nothing in the file yet")),
         ({"state": "dead"}, None, (State.DEAD, "at byte 100")),
         (

@@ -154,7 +154,7 @@ def _with_sender(
     if behind >= BEHIND_BYTES or (behind > 0 and (data is None or data >= BEHIND_SECONDS)):
         return State.BEHIND, f"{behind} bytes"
     if record.size == 0 and pulse.durable == 0:
-        return State.WAITING, "nothing in the file yet" if record.segments else "for the file"
+        return State.WAITING, "nothing in the file yet" if record.segments else "for the file, or its first byte"
     if data is not None and data < QUIET_SECONDS:
         return State.LIVE, ""
     return State.QUIET, ""
