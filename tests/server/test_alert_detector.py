@@ -104,7 +104,9 @@ def test_failed_for_each_run_that_failed():
     runs = [Run("a", 0, "t", 1, "t", "OK"), Run("b", 1, "t", 2, "t", "TIMEOUT"), Run("c", 2, "t", 3, "t", "")]
     runs += [Run("d", 3, "t", 4, "t", "TASK_ABORTED", "stopped"), Run("e", 4, "t", 4, "t", "STOPPED", "left open")]
     runs += [Run("f", 4, "t")]
+    refused = status(runs=(Run("a", 0, "t", 0, "t", "REFUSED", "the officer says no"),))
 
+    assert happens(failed, Known(), refused) == ["refused by site: the officer says no, at byte 0"]
     assert happens(failed, known, status(runs=tuple(runs))) == ["TASK_ABORTED stopped, at byte 4"]
     assert happens(failed, known, status(runs=tuple(runs))) == []
     later = (Run("f", 4, "t", 9, "t", "ERROR"), Run("g", 9, "t", 9, "t", "ERROR", "again"))

@@ -10,7 +10,7 @@ import msgspec
 from logstreamer.store.record import StreamRecord
 from logstreamer.store.sidecar import Change, Run, Segment
 
-Kind = Literal["start", "rotated", "truncated", "gap", "dead", "back", "failed", "stopped", "finished"]
+Kind = Literal["start", "rotated", "truncated", "gap", "dead", "back", "failed", "refused", "stopped", "finished"]
 
 
 class Mark(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -60,6 +60,8 @@ def _of_runs(runs: tuple[Run, ...]) -> Iterator[Mark]:
             yield Mark(run.end, "dead", run.ended or "", run.reason)
         elif run.end is not None and run.rc == "STOPPED":
             yield Mark(run.end, "stopped", run.ended or "", run.reason)
+        elif run.end is not None and run.rc == "REFUSED":
+            yield Mark(run.end, "refused", run.ended or "", run.reason)
         elif run.end is not None and run.rc not in ("OK", ""):  # "": its sender was restarted
             yield Mark(run.end, "failed", run.ended or "", f"{run.rc} {run.reason}".strip())
 
@@ -70,8 +72,10 @@ def _of_changes(history: tuple[Change, ...]) -> Iterator[Mark]:
     for change in history:
         if change.state == "dead":
             yield Mark(change.offset, "dead", change.at, change.detail)
-        elif change.state in ("failed", "refused by site"):
+        elif change.state == "failed":
             yield Mark(change.offset, "failed", change.at, change.detail)
+        elif change.state == "refused by site":
+            yield Mark(change.offset, "refused", change.at, change.detail)
         elif change.state == "stopped":
             yield Mark(change.offset, "stopped", change.at, change.detail)
         elif lost and change.state != "finished":

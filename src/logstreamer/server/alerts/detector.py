@@ -128,7 +128,8 @@ _DETECT: dict[str, Callable[[Rule, Look, Known], Iterator[Event]]] = {
 
 
 def _words_of_run(run: Run) -> str:
-    return f"{run.rc} {run.reason}".strip() + f", at byte {run.end}"
+    why = f"refused by site: {run.reason}" if run.rc == "REFUSED" else f"{run.rc} {run.reason}".strip()
+    return f"{why}, at byte {run.end}"
 
 
 def _words_of_gap(gap: Gap) -> str:
