@@ -50,10 +50,13 @@ MAX_SAID = 10_000
 class JobLogReceiver(Widget):
     """Keeps byte-exact copies of what `JobLogStreamer`s send, ours or NVFlare's own.
 
-    It belongs into a job's server configuration, or into the server's resources.json, where it serves all jobs. While
-    a job runs, each copy can be read (`tail -f`) at `{dest_dir}/{job_id}/{client}/{file}`; when its stream has ended
-    well it is handed to the job manager, or, where there is none and no dest_dir was given, moved into the run
-    directory of the job. A stream that ended badly keeps its partial file, and its sender may continue it.
+    It belongs into a job's server configuration, or into the server's resources.json: there it serves, in the server's
+    parent process, all `SiteLogStreamer`s, and each `JobLogStreamer` of ours whose job has no receiver.
+
+    While a job runs, each copy can be read (`tail -f`) at `{dest_dir}/{job_id}/{client}/{file}`; when its stream has
+    ended well it is handed to the job manager, or, where there is none and no dest_dir was given, moved into the run
+    directory of the job. A stream that ended badly keeps its partial file, and its sender may continue it. The end of
+    a run waits for streams that are not over, and a while for clients of the job that have not begun.
 
     Args:
         dest_dir: where the copies lie; None: `logstreamer-UID` in the directory for temporary files, this user's alone.
