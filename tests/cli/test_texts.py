@@ -46,6 +46,8 @@ def test_counts_and_names():
         (b"crlf\r", b"crlf"),
         (b"\xff", "\ufffd".encode()),
         ("\u202eevil\u0085".encode(), b"<U+202E>evil<U+0085>"),
+        ("pass\u200bword\ufeff\u2060".encode(), b"pass<U+200B>word<U+FEFF><U+2060>"),
+        ("\U0001f469\u200d\U0001f52c".encode(), "\U0001f469\u200d\U0001f52c".encode()),
     ],
 )
 def test_a_terminal_obeys_no_log(line, shown):

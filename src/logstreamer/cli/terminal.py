@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from logstreamer.cli.colours import DIM, FOUND, LINE, RESET, WORD, colour_of
 from logstreamer.cli.patterns import Patterns
 
-_BIDI = frozenset("\u200e\u200f\u061c\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+# They belong to words and to emoji; other format characters hide themselves, or turn text around.
+_JOINERS = frozenset("\u200c\u200d")
 _COLOUR = re.compile(r"\x1b\[[0-9;:]*m")
 _TIME = re.compile(rb"[\[(]?\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d{1,9})?(?: ?(?:Z|[+-]\d\d:?\d\d))?[\])]?")
 _LEVEL = re.compile(
@@ -73,7 +74,7 @@ def _shown(text: str) -> bytes:
 
 
 def _is_harmless(char: str) -> bool:
-    return char not in _BIDI and unicodedata.category(char) not in ("Cc", "Cs", "Zl", "Zp")
+    return char in _JOINERS or unicodedata.category(char) not in ("Cc", "Cf", "Cs", "Zl", "Zp")
 
 
 def _caret(char: str) -> str:
