@@ -161,7 +161,7 @@ def _pass_over(
     if source is None:
         return None
     was_empty = token.since is not None and not _shows_text(resume, token)
-    doubt = _WAS_EMPTY if was_empty else f"nothing goes on at byte {resume.position} of source {token.name}"
+    doubt = _WAS_EMPTY if was_empty else f"the file that was being read, up to its byte {resume.position}, was gone"
     return Resumed(source, source.start, prior, link, doubt)
 
 
