@@ -197,6 +197,8 @@ def test_rotations_stand_in_the_log_at_their_place(stage: Stage, screen):
         ".row", "rows => rows.map(row => row.dataset.mark ?? row.querySelector('.what').textContent)"
     )
     assert rows[-3:] == ["line 1", "rotated", "line 2"]
+    screen.press("k", "k")
+    expect(screen.tab.locator(".row.is-selected")).to_contain_text("line 1")  # a mark is no line to select
 
 
 def test_hostile_content(stage: Stage, screen):
