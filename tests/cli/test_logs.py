@@ -213,7 +213,7 @@ def test_ls_fits_and_says_what_is(copies, logs, monkeypatch):
     header, *rows = logs(command="ls")[0]
     assert header.split("  ")[0] == "STREAM"
     assert [row.split()[:2] for row in rows] == [["s/j/a", "finished"], ["s/j/b", "dead"]]
-    assert "dead (at byte 2)" in rows[1]
+    assert "dead (for the test, at byte 2)" in rows[1]
     assert rows[1].endswith("1 (5 B)")
     assert "LAST LINE SAYS" in logs("-o", "wide", command="ls")[0][0]
     assert [json.loads(line)["state"] for line in logs("-o", "json", command="ls")[0]] == ["finished", "dead"]
