@@ -47,6 +47,17 @@ def test_a_table_fits_into_the_terminal(columns, width):
             assert lines[1].startswith("hosp")
 
 
+def test_names_have_what_columns_left_free():
+    """In 44 columns two streams that differ in the middle of their names are told apart."""
+    detail = "no receiver is running here"
+    streams = [status(f"site-{number}/job/train.log", state="unknown", state_detail=detail) for number in (1, 2)]
+
+    lines = table(streams, width=44)
+
+    assert [line.split()[0] for line in lines[1:]] == ["site-1/job/train.log", "site-2/job/train.log"]
+    assert all(len(line) <= 44 for line in lines)
+
+
 def test_without_a_terminal_nothing_is_cut():
     """A program may read it."""
     lines = table(STREAMS, WIDE)

@@ -106,6 +106,7 @@ def _fit(shown: list[Column], cells: dict[str, list[str]], widths: dict[str, int
     def excess() -> int:
         return sum(widths[column.title] for column in shown) + 2 * (len(shown) - 1) - width
 
+    whole = widths[STREAM.title]
     for column, least in ((TEXT, LEAST_TEXT), (STATE, LEAST_STATE + 12)):
         if column in shown and excess() > 0:
             widths[column.title] = max(min(least, widths[column.title]), widths[column.title] - excess())
@@ -120,6 +121,8 @@ def _fit(shown: list[Column], cells: dict[str, list[str]], widths: dict[str, int
         shown.pop()
     if excess() > 0:
         widths[STREAM.title] = max(4, widths[STREAM.title] - excess())
+    elif STREAM in shown:  # what the columns left out have freed: names tell streams apart
+        widths[STREAM.title] = min(whole, widths[STREAM.title] - excess())
 
 
 def _joined(row: Sequence[tuple[Column, str]], widths: dict[str, int]) -> str:
