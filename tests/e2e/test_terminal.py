@@ -159,7 +159,7 @@ def test_ls_w_is_renewed_in_place(growing, terminal, tmp_path):
     shown.child.send("q")
 
     assert shown.wait_end() == 0
-    assert any("site-2" in line for line in shown.lines), "\n".join(shown.lines)
+    assert any("site-2" in line for line in shown.lines)
     assert shown.received.rstrip().rfind(b"\x1b[?1049l") > shown.received.rfind(b"\x1b[?1049h")
 
 
