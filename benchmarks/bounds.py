@@ -87,7 +87,7 @@ def never_acknowledges(size: int, seconds: float) -> Row:
                 if isinstance(frame, Open) and frame.attempt == 1:
                     connection.send(encode(stream, Accept(0, 64 * MIB, 30.0, attempt=frame.attempt)))
 
-    with stage() as it, serve(accept_and_read, "127.0.0.1", 0, subprotocols=None, max_size=4 * MIB) as peer:  # type: ignore[arg-type]
+    with stage() as it, serve(accept_and_read, "127.0.0.1", 0, max_size=4 * MIB) as peer:
         thread = threading.Thread(target=peer.serve_forever, daemon=True)
         thread.start()
         source = it.directory / "backlog.log"

@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from io import FileIO
 from itertools import islice
 from pathlib import Path
 
@@ -156,9 +157,9 @@ def measure_latency(
     return Latency(seen[-count:], end - begin, end_cpu[0] - cpu[0], end_cpu[1] - cpu[1], behind, *memory)
 
 
-def _write(file: object, records: list[bytes]) -> float:
+def _write(file: FileIO, records: list[bytes]) -> float:
     """Each of *records* by its own write(2); when the last one began."""
-    write = file.write  # type: ignore[attr-defined]
+    write = file.write
     for record in records[:-1]:
         write(record)
     written = time.monotonic()

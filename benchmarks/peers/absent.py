@@ -39,6 +39,8 @@ class AbsentPeer(Peer):
             return f"{self._program} is installed here, but this benchmark cannot run it yet"
         return self._why
 
+    # A bench asks `missing` first, and asks whoever has a reason for nothing else: what follows is never reached.
+
     def version(self) -> str:
         raise NotImplementedError(self.missing())
 
