@@ -8,15 +8,18 @@ import re
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import TracebackType
+from typing import TypeVar
 
 from benchmarks.peers.base import Command, Peer, Way
 
 START_TIMEOUT = 30.0
 STOP_TIMEOUT = 10.0
 _LISTEN = "0A"
+
+Number = TypeVar("Number", int, float)
 
 
 class PeerFailed(Exception):
@@ -73,10 +76,7 @@ class Session:
         Raises:
             PeerFailed: a process is no longer there.
         """
-        self.check()
-        return sum(cpu_seconds(child.pid) for child in self.senders), sum(
-            cpu_seconds(child.pid) for child in self.receivers
-        )
+        return self._at_both_ends(cpu_seconds)
 
     def memory(self) -> tuple[int, int]:
         """Bytes of memory at their peaks so far of (all senders, all receivers).
@@ -84,10 +84,11 @@ class Session:
         Raises:
             PeerFailed: a process is no longer there.
         """
+        return self._at_both_ends(peak_memory)
+
+    def _at_both_ends(self, measure: Callable[[int], Number]) -> tuple[Number, Number]:
         self.check()
-        return sum(peak_memory(child.pid) for child in self.senders), sum(
-            peak_memory(child.pid) for child in self.receivers
-        )
+        return sum(measure(child.pid) for child in self.senders), sum(measure(child.pid) for child in self.receivers)
 
     def check(self) -> None:
         """Raise PeerFailed when a process has ended: each should run until it is stopped."""
