@@ -199,7 +199,9 @@ def test_a_write_that_fails_leaves_the_file_as_it_was(tmp_path: Path, monkeypatc
     assert [path.name for path in (site / "local").iterdir()] == ["resources.json"]
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{", '{"components": {}}', '{"class_allow_list": "all"}'])
+@pytest.mark.parametrize(
+    "text", ["", "[]", "{", '{"components": {}}', '{"class_allow_list": "all"}', '{"class_allow_list": null}']
+)
 def test_resources_that_cannot_be_used_are_refused(tmp_path: Path, text: str, capsys: pytest.CaptureFixture[str]):
     """In one line, and nothing is written."""
     site = kit(tmp_path / "site", "client")
@@ -209,6 +211,72 @@ def test_resources_that_cannot_be_used_are_refused(tmp_path: Path, text: str, ca
 
     assert capsys.readouterr().err.count("\n") == 1
     assert (site / "local" / "resources.json").read_text() == text
+
+
+@pytest.mark.parametrize(
+    ("kind", "widget", "args"),
+    [("server", "JobLogReceiver", {}), ("client", "SiteLogStreamer", {"log_file_name": "log.txt"})],
+)
+def test_of_two_components_for_the_same_one_would_have_no_effect(
+    tmp_path: Path, kind: str, widget: str, args: dict[str, str], capsys: pytest.CaptureFixture[str]
+):
+    """Which one, and whose, depends on their order: the owner decides."""
+    two = [{"id": "a", "path": f"{STOCK}.{widget}", "args": args}, {"id": "b", "path": f"{STOCK}.{widget}"}]
+    site = kit(tmp_path / "site", kind, class_allow_list=ALLOWED, components=two)
+    before = content(site)
+
+    assert run(["flare", "enable", str(site)]) == 2
+
+    assert "components a, b: only one" in capsys.readouterr().err
+    assert content(site) == before
+
+
+def test_a_store_that_changes_is_a_note_of_its_own(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    """The class stays as it is."""
+    server = kit(tmp_path / "server", "server", class_allow_list=ALLOWED)
+    assert run(["flare", "enable", str(server), "--store", "/srv/a"]) == 0
+    capsys.readouterr()
+
+    assert run(["flare", "enable", str(server), "--store", "/srv/b"]) == 0
+
+    assert capsys.readouterr().err.splitlines() == ["logstreamer: server: component log_receiver: its args change"]
+    assert resources(server)["components"][0]["args"] == {"store": "/srv/b"}
+
+
+def test_a_store_without_a_server_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    """Nothing else is done either."""
+    site = kit(tmp_path / "site", "client", class_allow_list=ALLOWED)
+    before = content(site)
+
+    assert run(["flare", "enable", str(site), "--store", "/srv/logs"]) == 2
+
+    assert "--store" in capsys.readouterr().err
+    assert content(site) == before
+
+
+def test_the_workspace_of_a_simulator_gets_the_entries_only(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    """It may be yet to be made, and is as before when it is undone; tests/flare/test_simulator.py runs a job in one."""
+    workspace = tmp_path / "hello"
+    assert run(["flare", "enable", str(workspace), "--simulator", "--dry-run"]) == 0
+    assert not workspace.exists()
+
+    assert run(["flare", "enable", str(workspace), "--simulator"]) == 0
+    assert list(resources(workspace)) == ["class_allow_list"]
+    assert resources(workspace)["class_allow_list"][-4:] == list(enable.JOB_CLASSES)
+    file = workspace / "local" / "resources.json"
+    assert stat.S_IMODE(file.stat().st_mode) == stat.S_IMODE(file.parent.stat().st_mode) & 0o666
+
+    assert run(["flare", "enable", str(workspace), "--simulator", "--undo"]) == 0
+    assert content(workspace) == {}
+
+
+def test_a_site_is_no_simulator(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    """It would get the entries and nothing to send with."""
+    kit(tmp_path / "site-1", "client", class_allow_list=ALLOWED)
+
+    for path in (tmp_path, tmp_path / "site-1"):
+        assert run(["flare", "enable", str(path), "--simulator"]) == 2
+        assert "there is the client site-1" in capsys.readouterr().err
 
 
 def test_a_directory_that_is_no_kit(tmp_path: Path, capsys: pytest.CaptureFixture[str]):

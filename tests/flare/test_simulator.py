@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import os
 import subprocess
 import sys
@@ -11,6 +12,8 @@ from pathlib import Path
 import pytest
 
 from conftest import wait_until
+from flare.poc import write_job
+from logstreamer.cli.main import run
 from logstreamer.store import View
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "nvflare" / "job.py"
@@ -68,3 +71,30 @@ def test_a_second_run_into_one_directory_is_compared_with_its_own_copies(
     (tmp_path / "logs" / "site-2" / "simulate_job" / "log.json.3").write_text("other")
     assert job.compare(tmp_path / "workspace", tmp_path / "logs") == 1
     assert capsys.readouterr().out.count("DIFFERENT") == 1
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(180)
+def test_a_job_without_code_of_its_own_in_a_workspace_that_was_enabled(tmp_path: Path):
+    """Its components are checked against the list of classes there; example and recipe bring code along, which is not."""
+    job = write_job(tmp_path / "job", rounds=1)
+    for side, component in (
+        ("client", {"id": "streamer", "path": "logstreamer.flare.JobLogStreamer", "args": {}}),
+        (
+            "server",
+            {"id": "receiver", "path": "logstreamer.flare.JobLogReceiver", "args": {"store": f"{tmp_path}/logs"}},
+        ),
+    ):
+        file = job / "app" / "config" / f"config_fed_{side}.json"
+        config = json.loads(file.read_text())
+        config["components"].append(component)
+        file.write_text(json.dumps(config))
+    workspace = tmp_path / "workspace"
+    assert run(["flare", "enable", str(workspace), "--simulator"]) == 0
+
+    simulator = [sys.executable, "-m", "nvflare.cli", "simulator", job, "-w", workspace, "-n", "1", "-t", "1"]
+    ended = subprocess.run(simulator, env={**os.environ, "TMPDIR": str(tmp_path)}, capture_output=True, timeout=120)
+
+    assert ended.returncode == 0, ended.stdout.decode()
+    [copy] = (tmp_path / "logs").rglob("log.txt")
+    assert copy.read_bytes() == (workspace / "site-1" / "log.txt").read_bytes()

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from logstreamer.cli.output import say
+from logstreamer.errors import ConfigError
 
 if TYPE_CHECKING:
     from logstreamer.flare.resources_file import ResourcesFile
@@ -28,9 +29,10 @@ def flare() -> None:
 Examples:
   logstreamer flare enable /opt/nvflare/site-1 --dry-run
   logstreamer flare enable /tmp/nvflare/poc/example_project/prod_00 --store /srv/logs
+  logstreamer flare enable /tmp/nvflare/simulation/hello --simulator
 """
 )
-@click.argument("workspace", type=click.Path(exists=True, file_okay=False))
+@click.argument("workspace", type=click.Path(file_okay=False))
 @click.option("--dry-run", is_flag=True, help="Show what would change, and change nothing.")
 @click.option("--undo", is_flag=True, help="Put back what was there before; not over edits that came later.")
 @click.option(
@@ -41,8 +43,13 @@ Examples:
     metavar="NAME",
     help="A log file that each job of a client streams; may be repeated. [default: log.txt, error_log.txt]",
 )
+@click.option(
+    "--simulator", is_flag=True, help="WORKSPACE is a simulator's: only add our classes to its class_allow_list."
+)
 @click.option("--store", type=click.Path(file_okay=False), help="Let the server keep the logs there, for ls and logs.")
-def enable(workspace: str, dry_run: bool, undo: bool, files: tuple[str, ...], store: str | None) -> int:
+def enable(
+    workspace: str, dry_run: bool, undo: bool, files: tuple[str, ...], simulator: bool, store: str | None
+) -> int:
     """Give every job of a site a live log: edit local/resources.json of an NVFlare server or client.
 
     WORKSPACE is one startup kit, or a directory of several. The edit is atomic, shown as a diff, and undone by --undo;
@@ -50,7 +57,10 @@ def enable(workspace: str, dry_run: bool, undo: bool, files: tuple[str, ...], st
     """
     from logstreamer.flare import enable as enabling
 
-    for kit in enabling.find_kits(workspace):
+    kits = [enabling.simulator_kit(workspace)] if simulator else enabling.find_kits(workspace)
+    if store and not any(kit.kind == "server" for kit in kits):
+        raise ConfigError(f"--store is where a server keeps the logs, and {workspace} holds none")
+    for kit in kits:
         if undo:
             _undo(kit.path.name, kit.file, dry_run=dry_run)
             continue

@@ -28,11 +28,11 @@ SITE_STREAMER = "logstreamer.flare.site_log_streamer.SiteLogStreamer"
 
 @dataclass(frozen=True, slots=True)
 class Kit:
-    """One participant's directory.
+    """One participant's directory, or the workspace of a simulator, which gives all of its participants what is `local`.
 
     Args:
-        path: it holds `startup` and `local`.
-        kind: "server" or "client".
+        path: it holds `startup` and `local`; a simulator's may hold nothing yet.
+        kind: "server", "client" or "simulator".
     """
 
     path: Path
@@ -71,14 +71,30 @@ def find_kits(workspace: str | os.PathLike[str]) -> list[Kit]:
         ConfigError: there are none.
     """
     root = Path(workspace)
-    below = sorted(path for path in root.iterdir() if path.is_dir()) if root.is_dir() else []
-    kits = [kit for path in (root, *below) if (kit := _kit(path)) is not None]
+    kits = _kits(root)
     if not kits:
         raise ConfigError(
             f"{root} is no NVFlare server or client, nor a directory of some: there is no "
             "startup/fed_server.json or startup/fed_client.json"
         )
     return kits
+
+
+def _kits(root: Path) -> list[Kit]:
+    below = sorted(path for path in root.iterdir() if path.is_dir()) if root.is_dir() else []
+    return [kit for path in (root, *below) if (kit := _kit(path)) is not None]
+
+
+def simulator_kit(workspace: str | os.PathLike[str]) -> Kit:
+    """The workspace of a simulator, which may be yet to be made.
+
+    Raises:
+        ConfigError: it is a participant's or holds some.
+    """
+    root = Path(workspace)
+    if kits := _kits(root):
+        raise ConfigError(f"{root} is no simulator's workspace: there is the {kits[0].kind} {kits[0].path.name}")
+    return Kit(root, "simulator")
 
 
 def _kit(path: Path) -> Kit | None:
@@ -102,7 +118,7 @@ def plan(kit: Kit, *, files: Sequence[str] = ("log.txt", "error_log.txt"), store
         check_log_file_name(name, "--file")
     source = kit.file.source
     try:
-        text = source.read_bytes().decode()
+        text = source.read_bytes().decode() if kit.kind != "simulator" or source.exists() else "{}"
         resources = parse(text)
         if not isinstance(resources, dict) or not isinstance(resources.get("components", []), list):
             raise ValueError("not a set of resources")
@@ -112,18 +128,18 @@ def plan(kit: Kit, *, files: Sequence[str] = ("log.txt", "error_log.txt"), store
         raise ConfigError(f"{source} cannot be used: {error}") from error
     notes: list[str] = []
     _allow(resources, notes)
-    components = resources.setdefault("components", [])
     if kit.kind == "server":
-        _receiver(components, store, notes)
-    else:
+        _receiver(resources.setdefault("components", []), store, notes)
+    elif kit.kind == "client":
         _kill_switch(resources, notes)
-        _streamers(components, files, notes)
+        _streamers(resources.setdefault("components", []), files, notes)
     return Plan(kit, before, dump(resources, indent), tuple(notes))
 
 
 def _allow(resources: dict[str, Any], notes: list[str]) -> None:
-    allowed = resources.get(ALLOW_LIST)
-    if allowed is None:
+    if ALLOW_LIST in resources:
+        allowed = resources[ALLOW_LIST]
+    else:
         allowed = _default_list()
         notes.append(f"{ALLOW_LIST}: NVFlare's own default list is written out, because a list replaces it")
     if not isinstance(allowed, list):
@@ -165,34 +181,53 @@ def _receiver(components: list[Any], store: str | None, notes: list[str]) -> Non
         name = _free_id(components, "log_receiver")
         components.append({"id": name, "path": RECEIVER, "args": args})
         notes.append(f"component {name}: added")
-    for component in found[:1]:
+    for component in _only_one(found, "JobLogReceiver"):
         wanted = {**_args(component), **args}
         if store and "dest_dir" in wanted:
             gone = wanted.pop("dest_dir")
             notes.append(f"component {component.get('id')}: store takes the place of dest_dir ({gone!r})")
-        if (component.get("path"), component.get("args")) != (RECEIVER, wanted):
+        if component.get("path") != RECEIVER:
             notes.append(f"component {component.get('id')}: {_class_of(component)} becomes {RECEIVER}")
-            _become(component, RECEIVER, wanted)
+        elif component.get("args") != wanted:
+            notes.append(f"component {component.get('id')}: its args change")
+        else:
+            continue
+        _become(component, RECEIVER, wanted)
+    for component in found:
         _check_args(component)
 
 
 def _streamers(components: list[Any], files: Sequence[str], notes: list[str]) -> None:
-    found = {
-        check_log_file_name(
-            _args(component).get("log_file_name", "log.txt"), f"log_file_name of component {component.get('id')}"
-        ): component
-        for component in _named(components, "SiteLogStreamer")
-    }
-    for name, component in found.items():
-        if component.get("path") != SITE_STREAMER:
-            notes.append(f"component {component.get('id')} ({name}): {_class_of(component)} becomes {SITE_STREAMER}")
-            _become(component, SITE_STREAMER, component.get("args"))
-        _check_args(component)
+    found: dict[str, list[dict[str, Any]]] = {}
+    for component in _named(components, "SiteLogStreamer"):
+        what = f"log_file_name of component {component.get('id')}"
+        found.setdefault(check_log_file_name(_args(component).get("log_file_name", "log.txt"), what), []).append(
+            component
+        )
+    for name, same in found.items():
+        for component in _only_one(same, f"SiteLogStreamer for {name}"):
+            if component.get("path") != SITE_STREAMER:
+                became = f"{_class_of(component)} becomes {SITE_STREAMER}"
+                notes.append(f"component {component.get('id')} ({name}): {became}")
+                _become(component, SITE_STREAMER, component.get("args"))
+            _check_args(component)
     for name in dict.fromkeys(files):
         if name not in found:
             free = _free_id(components, f"site_log_streamer_{name}")
             components.append({"id": free, "path": SITE_STREAMER, "args": {"log_file_name": name}})
             notes.append(f"component {free}: added")
+
+
+def _only_one(components: list[dict[str, Any]], what: str) -> list[dict[str, Any]]:
+    """*components*, of which the last one would silence the others, or the first one the rest.
+
+    Raises:
+        ConfigError: there are several.
+    """
+    if len(components) > 1:
+        names = ", ".join(str(component.get("id")) for component in components)
+        raise ConfigError(f"components {names}: only one {what} has an effect; take the others out first")
+    return components
 
 
 def _check_args(component: dict[str, Any]) -> None:

@@ -56,16 +56,18 @@ class ResourcesFile:
         source, is_first = self.source, not self._backup.exists()
         data = content.encode()
         try:
+            source.parent.mkdir(parents=True, exist_ok=True)
+            like = source if source.exists() else source.parent
             present = self._present()
             # Once the owner has edited it, the kept file is no longer what stood before: the new one gets no mark.
             is_ours = is_first or present == self._kept() or self._is_marked(present)
             try:
                 if is_first:
-                    _replace(self._backup, present or b"", source)
+                    _replace(self._backup, present or b"", like)
                 if is_ours:
                     marks = [] if is_first else self._marks()
-                    _replace(self._mark, "\n".join([*marks, _digest(data), ""]).encode(), source)
-                _replace(self.target, data, source)
+                    _replace(self._mark, "\n".join([*marks, _digest(data), ""]).encode(), like)
+                _replace(self.target, data, like)
             except OSError:
                 if is_first:
                     self._backup.unlink(missing_ok=True)
@@ -169,7 +171,7 @@ def _digest(data: bytes) -> str:
 
 
 def _replace(path: Path, data: bytes, like: Path) -> None:
-    """Replace *path* by a file of the owner and mode of *like*."""
+    """Replace *path* by a file of the owner and mode of *like*; from a directory nobody gets leave to execute it."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     owner = like.stat()
     try:
@@ -179,7 +181,7 @@ def _replace(path: Path, data: bytes, like: Path) -> None:
             made = os.fstat(descriptor)
             if (made.st_uid, made.st_gid) != (owner.st_uid, owner.st_gid):
                 os.fchown(descriptor, owner.st_uid, owner.st_gid)
-            os.fchmod(descriptor, stat.S_IMODE(owner.st_mode))
+            os.fchmod(descriptor, stat.S_IMODE(owner.st_mode) & ~(0o7111 if stat.S_ISDIR(owner.st_mode) else 0))
             file.write(data)
             file.flush()
             os.fsync(descriptor)
