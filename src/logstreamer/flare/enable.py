@@ -28,7 +28,7 @@ SITE_STREAMER = "logstreamer.flare.site_log_streamer.SiteLogStreamer"
 
 @dataclass(frozen=True, slots=True)
 class Kit:
-    """One participant's directory, or the workspace of a simulator, which gives all of its participants what is `local`.
+    """One participant's directory, or the workspace of a simulator, whose `local` is that of all participants.
 
     Args:
         path: it holds `startup` and `local`; a simulator's may hold nothing yet.
