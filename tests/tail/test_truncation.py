@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -9,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from logstreamer.tail.content import Content
+from logstreamer.tail.content import Content, Look
 from logstreamer.tail.cursor import HOLE_LIMIT
 from logstreamer.tail.locate import Past
-from logstreamer.tail.siblings import Sibling
-from logstreamer.tail.source import Source
+from logstreamer.tail.siblings import BeingRotated, Sibling
+from logstreamer.tail.source import Change, Source
 from tail.tailing import GRACE, Log, Reading
 
 Follow = Callable[..., Reading]
@@ -631,3 +632,155 @@ def test_t07_truncated_and_written_to_the_same_size_while_it_is_looked_at(
     reading.settle()
 
     assert reading.data == written
+
+
+@pytest.mark.parametrize("times", [1, 2, 3, 7])
+def test_t07_truncated_each_time_the_copies_are_listed(
+    log: Log, follow: Follow, monkeypatch: pytest.MonkeyPatch, times: int
+):
+    """Each copy has the time of its text, so it counts as older than it once that text is gone."""
+    written = log.append(5)
+    reading = follow()
+    reading.step()
+    log.copytruncate()
+    written += log.append(1)
+    list_all, left = Past.list_all, list(range(times))
+
+    def truncate_then_list(past: Past) -> list[Sibling]:
+        nonlocal written
+        if left:
+            left.pop()
+            written_at = os.stat(log.path).st_mtime_ns
+            os.utime(log.copytruncate(), ns=(written_at, written_at))
+            written += log.append(1)
+        return list_all(past)
+
+    monkeypatch.setattr(Past, "list_all", truncate_then_list)
+    reading.settle()
+
+    assert reading.data == written
+    assert reading.lost == []
+
+
+def test_t07_an_empty_file_is_written_and_truncated_while_it_is_looked_at(
+    log: Log, follow: Follow, monkeypatch: pytest.MonkeyPatch
+):
+    """Its size is of one text, the bytes are of the next one, which would be read twice."""
+    log.create()
+    reading = follow()
+    reading.settle()
+    log.append(5)
+    new = log.lines(1)
+    read_ends = Source._read_ends
+
+    def rewrite_first(source: Source, content: Content, size: int) -> tuple[bytes, bytes]:
+        monkeypatch.setattr(Source, "_read_ends", read_ends)
+        log.write(new, mode="wb")
+        return read_ends(source, content, size)
+
+    monkeypatch.setattr(Source, "_read_ends", rewrite_first)
+    reading.step()
+    reading.settle()
+
+    assert reading.data == new
+    assert reading.lost == []
+
+
+def test_t07_texts_before_the_first_one_that_was_seen_of_an_empty_file(
+    log: Log, follow: Follow, monkeypatch: pytest.MonkeyPatch
+):
+    """The second text is seen, and truncated as well before the copies are listed."""
+    log.create()
+    reading = follow()
+    reading.settle()
+    written = log.append(3)
+    log.copytruncate()
+    written += log.append(3)
+    list_all = Past.list_all
+
+    def truncate_then_list(past: Past) -> list[Sibling]:
+        nonlocal written
+        monkeypatch.setattr(Past, "list_all", list_all)
+        log.copytruncate()
+        written += log.append(3)
+        return list_all(past)
+
+    monkeypatch.setattr(Past, "list_all", truncate_then_list)
+    reading.settle()
+
+    assert reading.data == written
+    assert reading.lost == []
+
+
+def test_t07_an_empty_file_is_asked_again_for_copies_that_could_not_be_listed(
+    log: Log, follow: Follow, monkeypatch: pytest.MonkeyPatch
+):
+    log.create()
+    reading = follow()
+    reading.settle()
+    written = log.append(3)
+    log.copytruncate()
+    written += log.append(3)
+    list_all = Past.list_all
+
+    def fail(past: Past) -> list[Sibling]:
+        monkeypatch.setattr(Past, "list_all", list_all)
+        raise BeingRotated(errno.EAGAIN, "is being rotated")
+
+    monkeypatch.setattr(Past, "list_all", fail)
+    reading.settle()
+
+    assert reading.data == written
+    assert reading.lost == []
+
+
+def test_t07_a_new_file_is_truncated_between_the_look_at_it_and_at_its_siblings(
+    log: Log, follow: Follow, monkeypatch: pytest.MonkeyPatch
+):
+    written = log.append(3)
+    reading = follow()
+    reading.settle()
+    log.rotate()
+    written += log.append(3)
+    list_all = Past.list_all
+
+    def truncate_then_list(past: Past) -> list[Sibling]:
+        nonlocal written
+        monkeypatch.setattr(Past, "list_all", list_all)
+        log.copytruncate()
+        written += log.append(3)
+        return list_all(past)
+
+    monkeypatch.setattr(Past, "list_all", truncate_then_list)
+    reading.settle()
+
+    assert reading.data == written
+    assert reading.lost == []
+
+
+def test_t08_only_a_part_of_identical_first_bytes_was_seen_of_an_empty_file(
+    log: Log, follow: Follow, monkeypatch: pytest.MonkeyPatch
+):
+    """A writer's pages become visible one by one."""
+    header = b"#" * 5000
+    log.create()
+    reading = follow()
+    reading.settle()
+    written = header + log.lines(1)
+    log.write(written)
+    log.copytruncate()
+    log.write(header[:4096])
+    rest = header[4096:] + log.lines(1)
+    examine = Source.examine
+
+    def examine_then_write(source: Source, look: Look, now: float) -> Change:
+        monkeypatch.setattr(Source, "examine", examine)
+        change = examine(source, look, now)
+        log.write(rest)
+        return change
+
+    monkeypatch.setattr(Source, "examine", examine_then_write)
+    reading.settle()
+
+    assert reading.data == written + header[:4096] + rest
+    assert reading.lost == []

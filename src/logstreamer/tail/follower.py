@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 from collections.abc import Callable, Iterable
@@ -173,26 +174,43 @@ class Follower:
         was_empty = source.look.size == 0
         change = source.examine(look, now)
         # An empty text shows no truncation: only a copy tells that something was written and truncated meanwhile.
-        if change is Change.TRUNCATED or (change is Change.GREW and was_empty):
-            self._truncate(source, now, certain=change is Change.TRUNCATED)
+        if change is Change.TRUNCATED:
+            self._truncate(source, now)
+        elif change is Change.GREW and was_empty:
+            try:
+                self._truncate(source, now, certain=False)
+            except OSError:
+                source.forget()  # the next look asks again
+                raise
 
     def _discover(self, now: float, known: bool) -> None:
         """The path names another file: add it, and, unless the siblings are *known*, those that it named in between."""
         self._check_left(now)
-        # Remembered before the siblings are listed: a truncation after that shows, and its copy is news then.
-        at_path = _opened(self.path, now)
         if known:
-            self._extend([self._placed(at_path)], now)
+            self._extend([self._placed(_opened(self.path, now))], now)
             return
-        try:
-            listing, finds = self._past.open_news(self._chain.newest, self._held(), at_path.id)
-        except BaseException:
-            at_path.close()
-            raise
+        at_path, listing, finds = self._look_in_between(now)
         before, after = self._around(finds, at_path)
         self._extend([*self._nodes(before, now), self._placed(at_path), *self._nodes(after, now)], now)
         self._past.accept(listing)
         self._collect()
+
+    def _look_in_between(self, now: float) -> tuple[Source, list[Sibling], list[Find]]:
+        """The file at the path, and the siblings that are news, of one moment."""
+        for _ in range(_MOST_LOOKS):
+            # First the text, then the siblings: a truncation after both shows, and its copy is news then.
+            at_path, finds = _opened(self.path, now), list[Find]()
+            try:
+                listing, finds = self._past.open_news(self._chain.newest, self._held(), at_path.id)
+                if at_path.holds_on():
+                    return at_path, listing, finds
+            except BaseException:
+                at_path.close()
+                close_all(finds)
+                raise
+            at_path.close()
+            close_all(finds)
+        raise BeingRotated(errno.EAGAIN, "is being truncated")
 
     def _around(self, finds: list[Find], at_path: Source) -> tuple[list[Find], list[Find]]:
         """Split *finds* at the file that the path named when it was opened; it may have been rotated since."""
@@ -238,9 +256,10 @@ class Follower:
             return
         successor, listing, finds = self._look_before(source, now)
         if not certain:
-            finds = self._past.without_copies(finds, source)
+            finds = self._past.without_copies(finds, successor)
         if certain or finds:
-            source.written = source.written if certain else 0
+            if not certain:
+                source.forget()
             self._succeed(source, successor, finds, now)
             self._collect()
         self._past.accept(listing)
@@ -249,14 +268,14 @@ class Follower:
         """What the file of *source* holds now, as its successor, and the siblings that are older than that."""
         content = source.content
         assert content is not None
-        for attempt in range(_MOST_LOOKS):
-            # First the text, then the siblings: a truncation between the two shows at the next look.
+        for _ in range(_MOST_LOOKS):
+            # First the text, then the siblings: what shows a truncation between the two is not listed for certain.
             successor = Source(content, opening_of(content, 0, "truncated"), now)
             listing, finds = self._past.open_news_before(source, successor.look, self._held())
-            if attempt == _MOST_LOOKS - 1 or successor.holds_on():
-                break
+            if successor.holds_on():
+                return successor, listing, finds
             close_all(finds)
-        return successor, listing, finds
+        raise BeingRotated(errno.EAGAIN, "is being truncated")
 
     def _succeed(self, source: Source, successor: Source, finds: list[Find], now: float) -> None:
         index = find_copy(finds, source.trail)

@@ -100,15 +100,25 @@ class Source:
         if not changed and self._settled:
             return Change.NONE
         assert self.content is not None
+        if look.size < self.look.size:
+            return Change.TRUNCATED
+        if changed and not self.trail.head:
+            # Nothing is remembered yet that would show whether what is read now is still the text of *look*.
+            self._look_and_remember(self.content)
+            self.written = max(self.written, self.look.size)
+            return self._grew(now)
         # Read first, checked then: what is remembered is of a text that still held on after it was read.
         ends = self._read_ends(self.content, look.size) if changed else None
-        if look.size < self.look.size or not self.trail.intact(self.content.read):
+        if not self.trail.intact(self.content.read):
             return Change.TRUNCATED
         if ends is None:
             self._settled = now - self._changed_at >= SETTLE_TIME
             return Change.NONE
         self.look, self.written = look, max(self.written, look.size)
         self._remember(*ends)
+        return self._grew(now)
+
+    def _grew(self, now: float) -> Change:
         self._changed_at = self.quiet_since = now
         self._settled = False
         return Change.GREW
@@ -139,13 +149,19 @@ class Source:
         )
 
     def _look_and_remember(self, content: Content) -> None:
-        """Size, time and text of one moment: a log may be truncated, and written anew to the same size, in between."""
+        """Size, time and text of one moment: a log may be truncated, and written anew to the same size, in between.
+
+        A text that will not hold still is left to the next look, as if nothing had been written yet.
+        """
         for _ in range(_MOST_LOOKS):
-            self.look, self.trail = content.look(), Trail()
-            self._remember(*self._read_ends(content, self.look.size))
-            again = content.look()
-            if (again.size, again.mtime_ns) == (self.look.size, self.look.mtime_ns):
-                break
+            size, self.trail = content.look().size, Trail()
+            ends = self._read_ends(content, size)
+            self.look = content.look()._replace(size=size)
+            self._remember(*ends)
+            # If it holds on, the look was taken of it, whatever stood there before.
+            if self.holds_on() and len(ends[1]) == min(size, ANCHOR_SIZE):
+                return
+        self.forget()
 
     def _read_ends(self, content: Content, size: int) -> tuple[bytes, bytes]:
         """How the text begins, and how it ends at *size*: logs may begin alike for longer than any head."""
@@ -221,6 +237,10 @@ class Source:
         """An earlier node of this file was read up to *start*; *trail* is what was remembered of it."""
         self.opening = replace(self.opening, source_offset=start)
         self.trail = trail
+
+    def forget(self) -> None:
+        """Take what was just seen in it, before anybody read it, as not seen: the file is empty, as far as we know."""
+        self.look, self.trail, self.written = self.look._replace(size=0), Trail(), 0
 
     def hand_over(self) -> None:
         """Give up the descriptor without closing it: the same file goes on as another generation."""
