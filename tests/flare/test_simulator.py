@@ -76,7 +76,7 @@ def test_a_second_run_into_one_directory_is_compared_with_its_own_copies(
 @pytest.mark.slow
 @pytest.mark.timeout(180)
 def test_a_job_without_code_of_its_own_in_a_workspace_that_was_enabled(tmp_path: Path):
-    """Its components are checked against the list of classes there; those of the example, which brings code, are not."""
+    """Its components are checked against the list of classes; the example brings code, and those are not."""
     job = write_job(tmp_path / "job", rounds=1)
     for side, component in (
         ("client", {"id": "streamer", "path": "logstreamer.flare.JobLogStreamer", "args": {}}),

@@ -20,6 +20,7 @@ from logstreamer.apis.checks import check_non_negative_number
 from logstreamer.apis.shareable import ReturnCode
 from logstreamer.errors import ConfigError, StoreError
 from logstreamer.flare.consumers import StoredConsumerFactory
+from logstreamer.flare.fed_job import add_widget
 from logstreamer.flare.handover import Handover
 from logstreamer.flare.hub import Hub, hub_of
 from logstreamer.flare.job_sink import JobSink
@@ -89,6 +90,15 @@ class JobLogReceiver(Widget):
             [EventType.SYSTEM_START, EventType.ABOUT_TO_START_RUN, EventType.START_RUN], self._on_start
         )
         self.register_event_handler(EventType.END_RUN, self._on_end)
+
+    @property
+    def store(self) -> str | None:
+        """The directory of logstreamer's that keeps the copies, if there is one."""
+        return self._store
+
+    def add_to_fed_job(self, job: Any, ctx: Any) -> str:
+        """What NVFlare's Job API calls; see `fed_job.add_widget`."""
+        return add_widget(self, job, ctx)
 
     # -- events
 

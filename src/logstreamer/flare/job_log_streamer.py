@@ -19,6 +19,7 @@ from nvflare.widgets.widget import Widget
 
 from logstreamer import LogStreamer
 from logstreamer.apis.checks import check_bool, check_positive_number
+from logstreamer.flare.fed_job import add_widget
 from logstreamer.flare.job_end import JobEnd
 from logstreamer.flare.messages import STAND_IN
 from logstreamer.flare.permission import may_stream
@@ -91,6 +92,15 @@ class JobLogStreamer(Widget):
         self._appeared = threading.Event()
         self.register_event_handler(EventType.START_RUN, self._on_start)
         self.register_event_handler(EventType.END_RUN, self._on_end)
+
+    @property
+    def log_file_name(self) -> str:
+        """Of the file that it sends."""
+        return self._log_file_name
+
+    def add_to_fed_job(self, job: Any, ctx: Any) -> str:
+        """What NVFlare's Job API calls; see `fed_job.add_widget`."""
+        return add_widget(self, job, ctx)
 
     def _on_start(self, event_type: str, fl_ctx: Any) -> None:
         if not may_stream(fl_ctx):
