@@ -3,7 +3,8 @@
     LogStreamerError
     ├── ConfigError (ValueError)          a setting that cannot work, found before any I/O
     ├── EngineError (RuntimeError)        an engine could not do its work
-    │   └── ConnectionLost                transient: retried by the engine, users do not see it
+    │   ├── ConnectionLost                transient: retried by the engine, users do not see it
+    │   └── StreamRefused                 a sink does not want the stream; it has said so where it should
     ├── ProtocolError
     │   ├── LocalProtocolError            our own bug: a step the state table does not allow
     │   └── RemoteProtocolError           the peer broke the protocol: abort, close, log once
@@ -32,6 +33,10 @@ class EngineError(LogStreamerError, RuntimeError):
 
 class ConnectionLost(EngineError):
     """The connection to a peer ended or could not be made; the engine retries."""
+
+
+class StreamRefused(EngineError):
+    """A sink does not want the stream. The sender is told; at the receiver whoever refuses has said so."""
 
 
 class ProtocolError(LogStreamerError):

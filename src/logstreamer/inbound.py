@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from logstreamer import attempts
 from logstreamer.apis.shareable import ReturnCode
 from logstreamer.attempts import Runner, Work
-from logstreamer.errors import NameRefused, RemoteProtocolError, StoreError
+from logstreamer.errors import NameRefused, RemoteProtocolError, StoreError, StreamRefused
 from logstreamer.outlet import Farewell, Outlet
 from logstreamer.pauses import dead_after
 from logstreamer.printable import printable
@@ -351,7 +351,7 @@ class Inbound:
         rc = ReturnCode.BAD_REQUEST_DATA if isinstance(error, NameRefused) else ReturnCode.EXECUTION_EXCEPTION
         if isinstance(error, NameRefused):
             logger.warning("stream %s cannot begin: %s", self._title, printable(str(error)))
-        elif not transient:
+        elif not transient and not isinstance(error, StreamRefused):
             logger.error("stream %s cannot begin", self._title, exc_info=error)
         self._rejection = Reject(rc, str(error)[:1000], transient)
         self._opening = None

@@ -174,3 +174,19 @@ def test_the_end_waits_for_what_was_acknowledged(net: FlareNet, tmp_path: Path, 
 
     assert rc == "OK"
     wait_until(lambda: copy(tmp_path).read_bytes() == log.read_bytes())
+
+
+@pytest.mark.usefixtures("receiver")
+def test_a_refusal_is_no_failure_of_the_receiver(
+    net: FlareNet, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+):
+    """A site that may send nothing could fill the server's log with tracebacks."""
+    monkeypatch.setattr(JobLogReceiver, "_refusal", lambda *_: "not this one")
+    log = tmp_path / "train.log"
+    log.write_bytes(numbered(3))
+
+    rc, _ = Sending(net, log).result()
+
+    assert rc != "OK"
+    assert not copy(tmp_path).exists()
+    assert not [record for record in caplog.records if record.exc_info and record.name.startswith("logstreamer")]

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import msgspec
 
 from logstreamer.apis.shareable import ReturnCode
-from logstreamer.errors import EngineError
+from logstreamer.errors import StreamRefused
 from logstreamer.protocol.frames import Open
 from logstreamer.sinks import Begun
 from logstreamer.store_sink import Stored, StoreSink
@@ -44,7 +44,7 @@ class JobSink(StoreSink):
         """Begin, unless the site does not allow it."""
         refusal = self._refusal()
         if refusal:
-            raise EngineError(refusal)
+            raise StreamRefused(refusal)
         return super().begin(msgspec.structs.replace(frame, key=msgspec.structs.replace(frame.key, job=self._job)))
 
     def end(self, rc: str, reason: str) -> None:
