@@ -10,7 +10,9 @@ import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import yaml
@@ -208,8 +210,31 @@ def _ports() -> dict[str, int]:
         return {"fed_learn_port": probe.getsockname()[1]}
 
 
-def write_job(directory: Path, rounds: int) -> Path:
-    """A job without code of its own: NVFlare's numpy trainer, which says something in each round."""
+def streamer(name: str) -> dict[str, Any]:
+    """A component by which a job declares a live log of its own."""
+    return {"id": f"mine_{name}", "path": "logstreamer.flare.JobLogStreamer", "args": {"log_file_name": name}}
+
+
+def receiver(store: Path) -> dict[str, Any]:
+    """A component by which a job declares a receiver of its own."""
+    return {"id": "receiver", "path": "logstreamer.flare.JobLogReceiver", "args": {"store": str(store)}}
+
+
+def write_job(
+    directory: Path,
+    rounds: int,
+    *,
+    sites: Sequence[str] = SITES,
+    declared: Mapping[str, Sequence[dict[str, Any]]] = MappingProxyType({}),
+    at_server: Sequence[dict[str, Any]] = (),
+) -> Path:
+    """A job without code of its own: NVFlare's numpy trainer, which says something in each round.
+
+    Args:
+        sites: that run it, where some have components of their own; otherwise all do.
+        declared: by site: further components.
+        at_server: further components of the server.
+    """
     server = {
         "format_version": 2,
         "workflows": [
@@ -244,6 +269,7 @@ def write_job(directory: Path, rounds: int) -> Path:
                 ".InTimeAccumulateWeightedAggregator",
                 "args": {"expected_data_kind": "WEIGHTS"},
             },
+            *at_server,
         ],
     }
     client = {
@@ -257,15 +283,18 @@ def write_job(directory: Path, rounds: int) -> Path:
         ],
         "components": [],
     }
-    meta = {
-        "name": "poc",
-        "resource_spec": {},
-        "deploy_map": {"app": ["@ALL"]},
-        "min_clients": 1,
-    }
-    config = directory / "app" / "config"
-    config.mkdir(parents=True)
+    deploy_map = {"app": ["@ALL"]}
+    if declared:
+        deploy_map = {"app": ["server", *(site for site in sites if site not in declared)]}
+    configs = {"app": client}
+    for site, components in declared.items():
+        deploy_map[f"app_{site}"] = [site]
+        configs[f"app_{site}"] = {**client, "components": components}
+    for app, own in configs.items():
+        config = directory / app / "config"
+        config.mkdir(parents=True)
+        (config / "config_fed_server.json").write_text(json.dumps(server))
+        (config / "config_fed_client.json").write_text(json.dumps(own))
+    meta = {"name": "poc", "resource_spec": {}, "deploy_map": deploy_map, "min_clients": 1}
     (directory / "meta.json").write_text(json.dumps(meta))
-    (config / "config_fed_server.json").write_text(json.dumps(server))
-    (config / "config_fed_client.json").write_text(json.dumps(client))
     return directory

@@ -1,4 +1,4 @@
-"""A real deployment: what a killed job, a killed client and an abort left, ten rotations, a site that forbids it."""
+"""A real deployment: killed jobs and clients, an abort, a good end, ten rotations, a site that forbids it."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from flare.poc import PATIENCE, SITES, Deployment, write_job
+from flare.poc import PATIENCE, SITES, Deployment, receiver, streamer, write_job
 from logstreamer.store import View
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 ROTATIONS = 10
 ROTATE_AT = 1500
@@ -57,7 +57,11 @@ def rotate_often(deployment: Deployment, site: str) -> None:
 
 
 def test_a_killed_job_a_killed_client_an_abort_and_a_site_that_forbids_it(deployment: Deployment, tmp_path: Path):
-    """Of three sites the log is whole, to the last byte that its process wrote; of the fourth there is nothing."""
+    """Of three sites the log is whole, to the last byte that its process wrote; of the fourth there is nothing.
+
+    One of the three jobs has declared its streamer itself. Another job, which declares its receiver as well, comes to
+    a good end: each copy is what it leaves.
+    """
     store = tmp_path / "store"
     enabled = deployment.logstreamer("flare", "enable", deployment.kits, "--store", store)
     assert enabled.returncode == 0, enabled.stderr
@@ -65,7 +69,7 @@ def test_a_killed_job_a_killed_client_an_abort_and_a_site_that_forbids_it(deploy
         rotate_often(deployment, site)
     deployment.change(CLOSED, "resources.json", allow_log_streaming=False)
     deployment.start()
-    job = deployment.submit(write_job(tmp_path / "job", 1000))
+    job = deployment.submit(write_job(tmp_path / "job", 1000, declared={ABORTED: [streamer("log.txt")]}))
     logs = {site: deployment.kits / site / job / "log.txt" for site in OPEN}
     copies = {site: store / site / job / "log.txt" for site in OPEN}
 
@@ -96,6 +100,33 @@ def test_a_killed_job_a_killed_client_an_abort_and_a_site_that_forbids_it(deploy
     assert not (store / CLOSED).exists()
     assert "does not allow" in _text(deployment.kits / CLOSED)
     assert deployment.logstreamer("verify", store).returncode == 0
+    check_a_good_end(deployment, tmp_path)
+
+
+def check_a_good_end(deployment: Deployment, tmp_path: Path) -> None:
+    """Of a job that declares its streamers and its receiver, which is asked before the one of the server's parent."""
+    own, sites, names = tmp_path / "own", (JOB_KILLED, ABORTED), ("log.json", "log.txt")
+    for site in sites:
+        deployment.local(site, "log_config.json").unlink()
+    apps = {site: [streamer(name) for name in names] for site in sites}
+    job = deployment.submit(write_job(tmp_path / "job-2", 3, sites=sites, declared=apps, at_server=[receiver(own)]))
+    copies = [f"{site}/{job}/{name}" for site in sites for name in names]
+
+    def finished() -> list[str]:
+        if not own.is_dir():
+            return []
+        with View(own) as view:
+            return [stream.path for stream in view.streams() if stream.finished]
+
+    wait_for("the ends of the copies", lambda: finished() == copies, deployment)
+    for site in sites:
+        for name in names:
+            left = deployment.kits / site / job / name
+            assert (own / site / job / name).read_bytes() == left.read_bytes()
+            assert b"Good Bye" in left.read_bytes()
+            assert not list((deployment.kits / site / job / ".logstreamer-unfinished").glob("log*"))
+            assert not (tmp_path / "store" / site / job / name).exists()
+    assert deployment.logstreamer("verify", own).returncode == 0
 
 
 def tails(log: Path) -> list[bytes]:

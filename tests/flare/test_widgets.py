@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import threading
 from pathlib import Path
 from types import SimpleNamespace
@@ -16,7 +15,7 @@ from nvflare.apis.fl_context import FLContext
 from nvflare.apis.workspace import Workspace
 
 from logstreamer.errors import ConfigError
-from logstreamer.flare import JobLogReceiver, JobLogStreamer, SiteLogStreamer, job_config, unfinished
+from logstreamer.flare import JobLogReceiver, JobLogStreamer, SiteLogStreamer, job_config
 from logstreamer.flare.job_end import JobEnd
 from logstreamer.flare.job_log_receiver import _forget, _free
 from logstreamer.flare.job_log_streamer import LastLines
@@ -56,12 +55,11 @@ def test_an_interval_that_is_none(widget: Any, name: str, value: Any, error: typ
         widget(**{name: value})
 
 
-@pytest.mark.parametrize("name", ["target_parent_server", "site_finishes"])
 @pytest.mark.parametrize("value", ["no", 0, None])
-def test_a_flag_that_is_none(name: str, value: Any):
+def test_a_flag_that_is_none(value: Any):
     """Text is true, whatever it says."""
-    with pytest.raises(TypeError, match=name):
-        JobLogStreamer(**{name: value})
+    with pytest.raises(TypeError, match="target_parent_server"):
+        JobLogStreamer(target_parent_server=value)
 
 
 def test_a_job_can_export_the_widgets():
@@ -128,13 +126,13 @@ def site(tmp_path: Path) -> Any:
 
 @pytest.mark.parametrize("components", [None, [], [{"id": "other", "path": "a.b.C"}]])
 def test_a_job_without_a_streamer_gets_one(site: Any, components: list[Any] | None):
-    """It sends to the server's parent process, and leaves the end to its site."""
+    """It sends to the server's parent process."""
     *others, added = site.launch(components)
 
     assert others == (components or [])
     assert added["path"] == STREAMER_PATH
     assert added["args"]["log_file_name"] == "log.txt"
-    assert (added["args"]["target_parent_server"], added["args"]["site_finishes"]) == (True, True)
+    assert added["args"]["target_parent_server"] is True
     assert list(site.config.parent.glob("*.tmp")) == []
 
 
@@ -144,30 +142,6 @@ def test_a_job_with_a_streamer_keeps_it(site: Any, path: str):
     declared = {"id": "mine", "path": path, "args": {}}
 
     assert site.launch([declared]) == [declared]
-
-
-def test_a_job_that_got_a_streamer_is_marked_until_its_log_is_finished(site: Any, tmp_path: Path):
-    """So that a client that was killed knows of it when it is started again, and waits for the job's process."""
-    log = str(tmp_path / JOB / "log.txt")
-    site.launch([], allowed=False)
-    assert list(unfinished.marked_jobs(str(tmp_path), "log.txt")) == []
-    site.launch([])
-    assert list(unfinished.marked_jobs(str(tmp_path), "log.txt")) == [JOB]
-    assert list(unfinished.marked_jobs(str(tmp_path), "error_log.txt")) == []
-
-    held = unfinished.hold_mark(log)
-    assert held is not None
-    waiting = threading.Thread(target=unfinished.wait_until_free, args=(log,))
-    waiting.start()
-    waiting.join(0.2)
-    assert waiting.is_alive()
-    os.close(held)
-    waiting.join(30)
-    assert not waiting.is_alive()
-
-    unfinished.clear_mark(log)
-    assert list(unfinished.marked_jobs(str(tmp_path), "log.txt")) == []
-    assert unfinished.hold_mark(log) is None
 
 
 def test_two_files_of_one_site(site: Any):

@@ -228,6 +228,8 @@ class Carrier:
     def _note_contact(self) -> None:
         if not self._contacted and self.address != self.target:
             logger.info("%s takes the log: nobody is registered at %s", self.address, self.target)
+        if not self._contacted and self._end is not None:
+            self._end.taken(self.address, True)
         self._contacted, self._misses, self._aborts = True, 0, 0
 
     def _take_frames(self, data: bytes) -> None:
@@ -241,6 +243,8 @@ class Carrier:
 
     def _found_stock(self) -> None:
         self.is_stock = True
+        if self._end is not None:
+            self._end.taken(self.address, False)
         logger.info("%s has NVFlare's own receiver: no checksums, no resume", self.address)
         self._stop_watching()  # the producer of chunks goes on with the file
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 
 
 class JobEnd:
@@ -14,10 +15,12 @@ class JobEnd:
 
     Args:
         patience: how many seconds after the last word of the process the receiver may take what it has for all.
+        taken: `taken(address, resumes)` hears who takes the log, and whether another process may continue it there.
     """
 
-    def __init__(self, patience: float) -> None:
+    def __init__(self, patience: float, taken: Callable[[str, bool], None] = lambda address, resumes: None) -> None:
         self.patience = patience
+        self.taken = taken
         self._stop = threading.Event()
         self._changed = threading.Condition()
         self._asked = 0

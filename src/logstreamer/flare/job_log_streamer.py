@@ -24,7 +24,7 @@ from logstreamer.flare.job_end import JobEnd
 from logstreamer.flare.messages import STAND_IN
 from logstreamer.flare.permission import may_stream
 from logstreamer.flare.rules import check_log_file_name
-from logstreamer.flare.unfinished import hold_mark
+from logstreamer.flare.unfinished import Unfinished
 
 logger = logging.getLogger(__name__)
 
@@ -60,7 +60,6 @@ class JobLogStreamer(Widget):
         poll_interval: the longest time between two looks at the file, in seconds (> 0).
         target_parent_server: send to the server's parent process instead of the job's process there, which is asked
             first otherwise, and only if nobody receives there the parent.
-        site_finishes: a `SiteLogStreamer` in the client's parent process sends the rest when this process has ended.
 
     Raises:
         TypeError, ValueError: log_file_name is absolute, has a "..", or names no file; an interval is not above 0; a
@@ -73,20 +72,18 @@ class JobLogStreamer(Widget):
         liveness_interval: float = 10.0,
         poll_interval: float = 0.5,
         target_parent_server: bool = False,
-        site_finishes: bool = False,
     ) -> None:
         super().__init__()
         check_log_file_name(log_file_name)
         check_positive_number("liveness_interval", liveness_interval)
         check_positive_number("poll_interval", poll_interval)
         check_bool("target_parent_server", target_parent_server)
-        check_bool("site_finishes", site_finishes)
         # NVFlare's job API reads the arguments of a component from attributes of these names.
         self._log_file_name = log_file_name
         self._liveness_interval = liveness_interval
         self._poll_interval = poll_interval
         self._target_parent_server = target_parent_server
-        self._site_finishes = site_finishes
+        self._unfinished: Unfinished | None = None
         self._end: JobEnd | None = None
         self._thread: threading.Thread | None = None
         self._appeared = threading.Event()
@@ -111,12 +108,11 @@ class JobLogStreamer(Widget):
             self.log_error(fl_ctx, f"{self._log_file_name} is not streamed: no logging handler writes to a file here")
             return
         path = os.path.join(directory, self._log_file_name)
-        if self._site_finishes:
-            hold_mark(path)
+        self._unfinished = self._hold(directory)
         # The run's own abort signal is raised before its last lines are written; the end of the run is told by events.
         context = fl_ctx.get_engine().new_context()
         context.put(key=ReservedKey.RUN_ABORT_SIGNAL, value=Signal(), private=True, sticky=False)
-        self._end = JobEnd(SITE_PATIENCE if self._site_finishes else PATIENCE)
+        self._end = JobEnd(PATIENCE if self._unfinished is None else SITE_PATIENCE, self._taken)
         self._appeared = threading.Event()
         if os.path.exists(path):
             self._appeared.set()
@@ -128,6 +124,31 @@ class JobLogStreamer(Widget):
         )
         self._thread.start()
         self.log_info(fl_ctx, f"streaming {path}")
+
+    def _hold(self, directory: str) -> Unfinished | None:
+        """What the site finishes when this process has ended, with this log among it; None: it finishes nothing."""
+        try:
+            unfinished = Unfinished(directory)
+        except OSError:
+            return None
+        try:
+            unfinished.hold(self._log_file_name)
+        except (OSError, ValueError) as error:
+            logger.warning("the site will not finish %s: %s", self._log_file_name, error)
+            unfinished.close()
+            return None
+        return unfinished
+
+    def _taken(self, address: str, resumes: bool) -> None:
+        if self._unfinished is None:
+            return
+        if not resumes and address == SiteType.SERVER:  # NVFlare's own receiver: it would begin a second log
+            self._unfinished.remove(self._log_file_name)
+            return
+        try:
+            self._unfinished.add(self._log_file_name, address)
+        except OSError as error:
+            logger.warning("the site will not know where %s went: %s", self._log_file_name, error)
 
     def _stream(self, path: str, end: JobEnd, fl_ctx: Any) -> None:
         context = {StreamCtxKey.CLIENT_NAME: fl_ctx.get_identity_name(), StreamCtxKey.JOB_ID: fl_ctx.get_job_id()}
@@ -179,7 +200,7 @@ class JobLogStreamer(Widget):
                 self.log_warning(fl_ctx, f"not all of {self._log_file_name} was delivered in {JOIN_SECONDS:g} s")
             return
         end.begin()
-        if not self._site_finishes:
+        if self._unfinished is None:
             LastLines(end, thread).install()
 
 

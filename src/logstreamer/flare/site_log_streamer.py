@@ -7,6 +7,7 @@ import json
 import logging
 import os
 import threading
+from collections.abc import Iterator
 from typing import Any
 
 from nvflare.apis.event_type import EventType
@@ -30,7 +31,8 @@ from logstreamer.flare.job_config import is_streamer, load, without_streamers, w
 from logstreamer.flare.messages import SUCCEEDS
 from logstreamer.flare.permission import may_stream
 from logstreamer.flare.rules import check_log_file_name
-from logstreamer.flare.unfinished import clear_mark, marked_jobs, set_mark, wait_until_free
+from logstreamer.flare.unfinished import TAKERS, Unfinished, log_within
+from logstreamer.printable import printable
 
 logger = logging.getLogger(__name__)
 
@@ -38,11 +40,12 @@ STREAMER_PATH = "logstreamer.flare.job_log_streamer.JobLogStreamer"
 
 
 class SiteLogStreamer(Widget):
-    """Adds a `JobLogStreamer` to each job that has none, and sends what that one could not.
+    """Adds a `JobLogStreamer` to each job that has none, and sends what that one, or the job's own, could not.
 
     It belongs into the client's resources.json; the server's needs a `JobLogReceiver`. When a job's process has ended,
-    however it ended, the rest of its log is sent from here: the lines it wrote last, or all that a killed one left.
-    Where the client itself was killed, that happens when it is started again.
+    however it ended, the rest of its logs is sent from here: the lines it wrote last, or all that a killed one left.
+    Where the client itself was killed, that happens when it is started again. A log that a job itself declares is
+    finished at the receiver that took it; if that was the job's process at the server, while that one lives.
 
     Args:
         log_file_name, liveness_interval, poll_interval: as in `JobLogStreamer`.
@@ -64,7 +67,6 @@ class SiteLogStreamer(Widget):
         self._log_file_name = log_file_name
         self._liveness_interval = liveness_interval
         self._poll_interval = poll_interval
-        self._jobs: set[str] = set()  # those that were given a streamer here and have not ended yet
         self.register_event_handler(EventType.BEFORE_JOB_LAUNCH, self._on_launch)
         self.register_event_handler(EventType.JOB_COMPLETED, self._on_completed)
         self.register_event_handler(EventType.SYSTEM_START, self._on_system_start)
@@ -78,6 +80,7 @@ class SiteLogStreamer(Widget):
             return
         directory = workspace.get_app_config_dir(job)
         if may_stream(fl_ctx):
+            self._offer(fl_ctx, job, workspace.get_run_dir(job))
             self._add(fl_ctx, job, workspace, os.path.join(directory, JobConstants.CLIENT_JOB_CONFIG))
         else:
             self._take_out(fl_ctx, job, directory)
@@ -97,6 +100,13 @@ class SiteLogStreamer(Widget):
             self.log_error(fl_ctx, f"job {job}: its configuration cannot be searched for live logs: {error}")
             return
         self.log_warning(fl_ctx, f"job {job}: its live log is taken out, this site does not allow it")
+
+    def _offer(self, fl_ctx: Any, job: str, directory: str) -> None:
+        """Let each streamer of the job see that its log is finished here."""
+        try:
+            Unfinished(directory, make=True).close()
+        except OSError as error:
+            self.log_warning(fl_ctx, f"job {job}: the ends of its logs will not be sent: {error}")
 
     def _add(self, fl_ctx: Any, job: str, workspace: Workspace, path: str) -> None:
         try:
@@ -120,11 +130,7 @@ class SiteLogStreamer(Widget):
         except OSError as error:
             self.log_error(fl_ctx, f"job {job} gets no live log: {path} cannot be written: {error}")
             return
-        try:
-            set_mark(self._path(workspace, job))
-        except OSError as error:
-            self.log_warning(fl_ctx, f"job {job}: should this process be killed, it will not finish the log: {error}")
-        self._jobs.add(job)
+        self._note(fl_ctx, workspace.get_run_dir(job), job)
         self.log_info(fl_ctx, f"job {job} gets a live log of {self._log_file_name}")
 
     def _component(self) -> dict[str, Any]:
@@ -136,7 +142,6 @@ class SiteLogStreamer(Widget):
                 "liveness_interval": self._liveness_interval,
                 "poll_interval": self._poll_interval,
                 "target_parent_server": True,
-                "site_finishes": True,
             },
         }
 
@@ -147,63 +152,124 @@ class SiteLogStreamer(Widget):
             return
         job = fl_ctx.get_prop(FLContextKey.CURRENT_JOB_ID) or fl_ctx.get_job_id()
         workspace = _workspace(fl_ctx)
-        is_errors = self._log_file_name == WorkspaceConstants.ERROR_LOG_FILE_NAME
-        if not job or workspace is None or not (job in self._jobs or is_errors):
+        if not job or workspace is None:
             return
-        self._jobs.discard(job)
-        self._begin_finish(fl_ctx, job, self._path(workspace, job), has_ended=True)
+        directory = workspace.get_run_dir(job)
+        if self._log_file_name == WorkspaceConstants.ERROR_LOG_FILE_NAME:  # of each job, whatever it declares
+            self._note(fl_ctx, directory, job, only_new=True)
+        self._begin_finish(fl_ctx, job, directory, has_ended=True)
 
     def _on_system_start(self, event_type: str, fl_ctx: Any) -> None:
         """The process before this one was killed, or could not deliver: what it left is sent now."""
         workspace = _workspace(fl_ctx)
         if fl_ctx.get_process_type() != ProcessType.CLIENT_PARENT or workspace is None or not may_stream(fl_ctx):
             return
-        for job in list(marked_jobs(workspace.get_root_dir(), self._log_file_name)):
-            self._begin_finish(fl_ctx, job, self._path(workspace, job), has_ended=False)
+        for job, directory in list(_jobs(workspace.get_root_dir())):
+            self._begin_finish(fl_ctx, job, directory, has_ended=False)
 
-    def _path(self, workspace: Workspace, job: str) -> str:
-        return os.path.join(os.path.abspath(workspace.get_run_dir(job)), self._log_file_name)
+    def _note(self, fl_ctx: Any, directory: str, job: str, *, only_new: bool = False) -> None:
+        """From now on this log of *job* is one that the site finishes."""
+        try:
+            with Unfinished(directory, make=True) as unfinished:
+                if not (only_new and unfinished.taker(self._log_file_name) is not None):
+                    unfinished.add(self._log_file_name, SiteType.SERVER_PARENT)
+        except OSError as error:
+            self.log_warning(fl_ctx, f"job {job}: the end of {self._log_file_name} will not be sent: {error}")
 
-    def _begin_finish(self, fl_ctx: Any, job: str, path: str, *, has_ended: bool) -> None:
-        if not os.path.exists(path):
-            clear_mark(path)
+    def _begin_finish(self, fl_ctx: Any, job: str, directory: str, *, has_ended: bool) -> None:
+        """Send the ends of all logs that *job* left, unless another widget of this process is about to."""
+        try:
+            unfinished = Unfinished(directory)
+        except OSError:
             return
-        site = fl_ctx.get_identity_name()
-        # This process serves many jobs: without these the receiver would not know which one the log belongs to.
-        context = fl_ctx.get_engine().new_context()
-        context.put(key=ReservedKey.RUN_NUM, value=job, private=False, sticky=True)
-        context.put(key=ReservedKey.IDENTITY_NAME, value=site, private=False, sticky=False)
-        about = {StreamCtxKey.CLIENT_NAME: site, StreamCtxKey.JOB_ID: job}
+        engine, site = fl_ctx.get_engine(), fl_ctx.get_identity_name()
 
         def finish() -> None:
-            with contextlib.suppress(OSError):
-                if not has_ended:  # a job's process may outlive the client's
-                    wait_until_free(path)
-                about[SUCCEEDS] = True
-            if self._finish(context, path, about):
-                clear_mark(path)
+            with unfinished:
+                for name in unfinished.names():
+                    if not _claim(directory, name):
+                        continue
+                    try:
+                        self._finish_one(engine, site, job, directory, unfinished, name, has_ended=has_ended)
+                    except Exception:  # a thread's last words
+                        logger.exception("the end of %s of job %s was not sent", printable(name), job)
+                    finally:
+                        _release(directory, name)
 
         threading.Thread(target=finish, name=f"logstreamer-{job}", daemon=True).start()
 
-    def _finish(self, fl_ctx: Any, path: str, stream_ctx: dict[str, Any]) -> bool:
+    def _finish_one(
+        self, engine: Any, site: str, job: str, directory: str, unfinished: Unfinished, name: str, *, has_ended: bool
+    ) -> None:
+        about: dict[str, Any] = {StreamCtxKey.CLIENT_NAME: site, StreamCtxKey.JOB_ID: job}
+        with contextlib.suppress(OSError):
+            if not has_ended:  # a job's process may outlive the client's
+                unfinished.wait_until_free(name)
+            about[SUCCEEDS] = True
+        taker, path = unfinished.taker(name), log_within(directory, name)
+        if taker is None:  # finished meanwhile
+            return
+        is_sent = path is None or any(
+            self._send(_context(engine, site, job, target), target, path, dict(about))
+            for target in ([taker] if taker else TAKERS)
+        )
+        # The job's process at the server is gone after its job: there is no second try.
+        if is_sent or taker == SiteType.SERVER:
+            unfinished.remove(name)
+
+    def _send(self, fl_ctx: Any, target: str, path: str, stream_ctx: dict[str, Any]) -> bool:
         stop = threading.Event()
         stop.set()
-        try:
-            _, result = LogStreamer.stream_log(
-                channel=Channels.LOG_STREAMING_CHANNEL,
-                topic=LIVE_LOG_TOPIC,
-                stream_ctx=stream_ctx,
-                targets=[SiteType.SERVER],
-                file_name=path,
-                fl_ctx=fl_ctx,
-                stop_event=stop,
-                poll_interval=self._poll_interval,
-                liveness_interval=self._liveness_interval,
-            )
-        except Exception:  # a thread's last words
-            logger.exception("the end of %s was not sent", path)
-            return False
+        _, result = LogStreamer.stream_log(
+            channel=Channels.LOG_STREAMING_CHANNEL,
+            topic=LIVE_LOG_TOPIC,
+            stream_ctx=stream_ctx,
+            targets=[target],
+            file_name=path,
+            fl_ctx=fl_ctx,
+            stop_event=stop,
+            poll_interval=self._poll_interval,
+            liveness_interval=self._liveness_interval,
+        )
         return bool(result)
+
+
+_finishing: set[tuple[str, str]] = set()
+_lock = threading.Lock()
+
+
+def _claim(directory: str, name: str) -> bool:
+    """Whether no other widget of this process finishes this log at the moment; each hears of each job."""
+    with _lock:
+        is_free = (directory, name) not in _finishing
+        _finishing.add((directory, name))
+        return is_free
+
+
+def _release(directory: str, name: str) -> None:
+    with _lock:
+        _finishing.discard((directory, name))
+
+
+def _context(engine: Any, site: str, job: str, target: str) -> Any:
+    """This process serves many jobs: without these the receiver would not know which one a log belongs to."""
+    context = engine.new_context()
+    context.put(key=ReservedKey.RUN_NUM, value=job, private=False, sticky=True)
+    context.put(key=ReservedKey.IDENTITY_NAME, value=site, private=False, sticky=False)
+    if target == SiteType.SERVER:
+        # A client's engine takes no target: NVFlare sends what comes from a job to the job's process at the server,
+        # and all else to the server's parent process.
+        context.put(key=ReservedKey.PROCESS_TYPE, value=ProcessType.CLIENT_JOB, private=True, sticky=False)
+    return context
+
+
+def _jobs(root: str) -> Iterator[tuple[str, str]]:
+    """The jobs below the workspace at *root* of which a site finishes logs, and their directories."""
+    prefix = WorkspaceConstants.WORKSPACE_PREFIX
+    with os.scandir(root) as entries:
+        for entry in entries:
+            if entry.name.startswith(prefix) and entry.is_dir(follow_symlinks=False):
+                yield entry.name.removeprefix(prefix), entry.path
 
 
 def _may_add(component: dict[str, Any], log_file_name: str) -> bool:

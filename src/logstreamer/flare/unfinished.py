@@ -1,61 +1,145 @@
-"""Marks beside the logs that a site has to finish: they outlive its process, and the job's process holds them."""
+"""Unfinished: the logs of one job whose ends its site has to send."""
 
 from __future__ import annotations
 
 import contextlib
 import fcntl
+import itertools
 import os
+import stat
 from collections.abc import Iterator
+from urllib.parse import quote, unquote
 
-from nvflare.apis.fl_constant import WorkspaceConstants
+from nvflare.apis.fl_constant import SiteType
+
+from logstreamer.errors import ConfigError
+from logstreamer.flare.rules import check_log_file_name
+
+DIRECTORY = ".logstreamer-unfinished"
+"""In the job's directory, with a mark for each log. A site that finishes logs makes it before the job is launched."""
+
+MOST_LOGS = 100
+"""Of one job: a job with code of its own may leave any number of marks."""
+
+TAKERS = (SiteType.SERVER, SiteType.SERVER_PARENT)
+"""Who may have taken a log at the server: the job's process, or its parent."""
+
+_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+_WRITE = os.O_WRONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC | os.O_CREAT
 
 
-def set_mark(path: str) -> None:
-    """The log at *path* is one whose end this site has to send.
+class Unfinished:
+    """Marks in the directory of one job. They outlive the site's process, and the job's process holds them.
+
+    Whatever the job leaves there, only files in that directory are opened or removed, and no link is followed.
+
+    Args:
+        job_directory: where the job's logs lie.
+        make: offer to finish them; otherwise the offer of the site must be there.
 
     Raises:
-        OSError: its directory cannot be written.
+        OSError: there is no such offer, or it cannot be made.
     """
-    with open(_mark(path), "w", encoding="utf-8"):
-        pass
+
+    def __init__(self, job_directory: str, *, make: bool = False) -> None:
+        path = os.path.join(job_directory, DIRECTORY)
+        if make:
+            os.makedirs(path, exist_ok=True)
+        self._descriptor = os.open(path, _READ | os.O_DIRECTORY)
+
+    def close(self) -> None:
+        """Let go of the directory, not of what is held."""
+        os.close(self._descriptor)
+
+    def __enter__(self) -> Unfinished:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def add(self, name: str, taker: str = "") -> None:
+        """The log *name* is to be finished, at *taker*; "": nobody has taken it yet.
+
+        Raises:
+            OSError: it cannot be noted.
+        """
+        descriptor = self._open(name, _WRITE | os.O_TRUNC)
+        try:
+            os.write(descriptor, taker.encode())
+        finally:
+            os.close(descriptor)
+
+    def hold(self, name: str) -> int:
+        """This process writes the log *name*, until it ends: a descriptor to be left open.
+
+        Raises:
+            OSError: it cannot be noted.
+        """
+        descriptor = self._open(name, _WRITE)
+        with contextlib.suppress(OSError):  # a file system without locks: the receiver waits for the silence then
+            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        return descriptor
+
+    def wait_until_free(self, name: str) -> None:
+        """Block until no process holds the mark of *name*.
+
+        Raises:
+            OSError: nobody can know.
+        """
+        descriptor = self._open(name, _READ)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        finally:
+            os.close(descriptor)
+
+    def remove(self, name: str) -> None:
+        """All of it has arrived, or it is gone."""
+        with contextlib.suppress(OSError):
+            os.remove(_mark(name), dir_fd=self._descriptor)
+
+    def names(self) -> list[str]:
+        """The logs that have marks, the first hundred."""
+        return list(itertools.islice(self._names(), MOST_LOGS))
+
+    def _names(self) -> Iterator[str]:
+        with os.scandir(self._descriptor) as entries:
+            for entry in entries:
+                name = unquote(entry.name, errors="surrogateescape")
+                with contextlib.suppress(ConfigError):
+                    if _mark(check_log_file_name(name)) == entry.name and entry.is_file(follow_symlinks=False):
+                        yield name
+
+    def taker(self, name: str) -> str | None:
+        """Who took the log *name*; "": nobody, as far as is known. None: it has no mark."""
+        try:
+            descriptor = self._open(name, _READ)
+        except OSError:
+            return None
+        try:
+            text = os.read(descriptor, 100).decode(errors="replace")
+        except OSError:
+            return None
+        finally:
+            os.close(descriptor)
+        return text if text in TAKERS else ""
+
+    def _open(self, name: str, flags: int) -> int:
+        descriptor = os.open(_mark(name), flags, 0o600, dir_fd=self._descriptor)
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            os.close(descriptor)
+            raise FileNotFoundError(f"the mark of {name} is no file")
+        return descriptor
 
 
-def clear_mark(path: str) -> None:
-    """All of it has arrived, or it is gone."""
-    with contextlib.suppress(OSError):
-        os.remove(_mark(path))
-
-
-def hold_mark(path: str) -> int | None:
-    """This process writes the log at *path*, until it ends: a descriptor to be left open, None without a mark."""
-    try:
-        descriptor = os.open(_mark(path), os.O_RDWR)
-    except OSError:
+def log_within(job_directory: str, name: str) -> str | None:
+    """The path of the log *name*; None where there is none, or a link leads out of the job's directory."""
+    root = os.path.abspath(job_directory)
+    path = os.path.join(root, name)
+    real_root, real = os.path.realpath(root), os.path.realpath(path)
+    if os.path.commonpath([real_root, real]) != real_root or not os.path.isfile(real):
         return None
-    with contextlib.suppress(OSError):  # a file system without locks: the receiver waits for the silence then
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    return descriptor
+    return path
 
 
-def wait_until_free(path: str) -> None:
-    """Block until no process holds the mark.
-
-    Raises:
-        OSError: nobody can know.
-    """
-    with open(_mark(path), "r+b") as mark:
-        fcntl.flock(mark, fcntl.LOCK_EX)
-
-
-def marked_jobs(root: str, name: str) -> Iterator[str]:
-    """The jobs below the workspace at *root* whose log *name* is not finished."""
-    prefix = WorkspaceConstants.WORKSPACE_PREFIX
-    with os.scandir(root) as entries:
-        for entry in entries:
-            if entry.name.startswith(prefix) and os.path.isfile(_mark(os.path.join(entry.path, name))):
-                yield entry.name.removeprefix(prefix)
-
-
-def _mark(path: str) -> str:
-    directory, name = os.path.split(path)
-    return os.path.join(directory, f".{name}.logstreamer-unfinished")
+def _mark(name: str) -> str:
+    return quote(name, safe=" ", errors="surrogateescape")
