@@ -12,7 +12,8 @@ from streamers.recording import Recorder
 pytest.importorskip("nvflare")
 
 from flare.apart import ApartNet, Nursery, over_there
-from flare.net import Sites
+from flare.net import FlareNet, Sites
+from logstreamer.flare import JobLogReceiver
 
 
 @pytest.fixture
@@ -47,6 +48,24 @@ def net(nursery: Nursery, monkeypatch: pytest.MonkeyPatch) -> Iterator[ApartNet]
     net = ApartNet(nursery)
     yield net
     net.close()
+
+
+@pytest.fixture
+def near() -> Iterator[FlareNet]:
+    """Cells of this process alone."""
+    net = FlareNet()
+    yield net
+    net.close()
+
+
+@pytest.fixture
+def receiver(near: FlareNet, tmp_path: Path) -> Iterator[JobLogReceiver]:
+    """Keeps what comes to the server of `near` below `logs`."""
+    receiver = JobLogReceiver(store=str(tmp_path / "logs"))
+    receiver._on_start("START_RUN", near.engine("server").new_context())
+    yield receiver
+    assert receiver._stored is not None
+    receiver._stored.store.close()
 
 
 @pytest.fixture

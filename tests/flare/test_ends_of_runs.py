@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -24,37 +23,20 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(90)]
 WHERE = {"channel": "log_streaming", "topic": "live_log"}
 
 
-@pytest.fixture
-def net() -> Iterator[FlareNet]:
-    net = FlareNet()
-    yield net
-    net.close()
-
-
-@pytest.fixture
-def receiver(net: FlareNet, tmp_path: Path) -> Iterator[JobLogReceiver]:
-    """Keeps what comes below `logs`."""
-    receiver = JobLogReceiver(store=str(tmp_path / "logs"))
-    receiver._on_start("START_RUN", net.engine("server").new_context())
-    yield receiver
-    assert receiver._stored is not None
-    receiver._stored.store.close()
-
-
 def record(root: Path) -> StreamRecord | None:
     with View(root / "logs") as view:
         return next(iter(view.streams()), None)
 
 
 def test_a_run_that_ends_first_waits_for_a_client_that_is_still_sending(
-    net: FlareNet, receiver: JobLogReceiver, tmp_path: Path
+    near: FlareNet, receiver: JobLogReceiver, tmp_path: Path
 ):
     """NVFlare issue 5207: its own receiver is gone with the run, and with it the log."""
     copy = tmp_path / "logs" / "site-1" / "job-7" / "train.log"
-    fl_ctx = net.engine("server").new_context()
+    fl_ctx = near.engine("server").new_context()
     end_of_run = threading.Thread(target=receiver._on_end, args=("END_RUN", fl_ctx))
 
-    with live_log(net, tmp_path / "train.log", **WHERE) as live:
+    with live_log(near, tmp_path / "train.log", **WHERE) as live:
         live.write(b"line 1\n")
         wait_until(lambda: copy.exists() and copy.read_bytes() == b"line 1\n")
         end_of_run.start()
@@ -73,16 +55,16 @@ def test_a_run_that_ends_first_waits_for_a_client_that_is_still_sending(
     assert found.finished
 
 
-def test_a_run_that_ends_waits_for_a_client_that_hangs(net: FlareNet, receiver: JobLogReceiver, tmp_path: Path):
+def test_a_run_that_ends_waits_for_a_client_that_hangs(near: FlareNet, receiver: JobLogReceiver, tmp_path: Path):
     """Until its idle timeout: it is not over before that."""
     copy = tmp_path / "logs" / "site-1" / "job-7" / "train.log"
-    fl_ctx = net.engine("server").new_context()
+    fl_ctx = near.engine("server").new_context()
     end_of_run = threading.Thread(target=receiver._on_end, args=("END_RUN", fl_ctx))
 
-    with live_log(net, tmp_path / "train.log", **WHERE) as live:
+    with live_log(near, tmp_path / "train.log", **WHERE) as live:
         live.write(b"line 1\n")
         wait_until(lambda: copy.exists() and copy.read_bytes() == b"line 1\n")
-        [inbound] = hub_of(net.engine("server")).receiver.live()
+        [inbound] = hub_of(near.engine("server")).receiver.live()
         assert inbound.last_beat is not None
         inbound.last_beat -= 25.0
         end_of_run.start()
@@ -101,17 +83,17 @@ def clients(engine: Any, monkeypatch: pytest.MonkeyPatch, **configs: Any) -> Non
 
 
 def test_a_run_that_ends_waits_for_a_client_that_has_not_begun(
-    net: FlareNet, receiver: JobLogReceiver, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    near: FlareNet, receiver: JobLogReceiver, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     """A short job: the first try of its stream came before the receiver was there."""
-    engine = net.engine("server")
+    engine = near.engine("server")
     clients(engine, monkeypatch, **{"site-1": {}, "site-2": {"allow_log_streaming": False}})
     end_of_run = threading.Thread(target=receiver._on_end, args=("END_RUN", engine.new_context()))
     end_of_run.start()
     end_of_run.join(0.3)
     assert end_of_run.is_alive()
 
-    with live_log(net, tmp_path / "train.log", **WHERE) as live:
+    with live_log(near, tmp_path / "train.log", **WHERE) as live:
         live.write(b"line 1\n")
         rc, _ = live.stop()
     end_of_run.join(30)
@@ -122,10 +104,10 @@ def test_a_run_that_ends_waits_for_a_client_that_has_not_begun(
 
 
 def test_a_client_that_never_begins_holds_a_run_for_a_while(
-    net: FlareNet, receiver: JobLogReceiver, monkeypatch: pytest.MonkeyPatch
+    near: FlareNet, receiver: JobLogReceiver, monkeypatch: pytest.MonkeyPatch
 ):
     """It may have no streamer at all; an aborted run, whose receiver NVFlare has closed, is not held."""
-    engine, said = net.engine("server"), []
+    engine, said = near.engine("server"), []
     clients(engine, monkeypatch, **{"site-1": {}, "site-2": {}})
     monkeypatch.setattr(receiver, "log_warning", lambda fl_ctx, text: said.append(text))
     monkeypatch.setattr(job_log_receiver, "OPEN_SECONDS", 0.01)
@@ -142,13 +124,13 @@ def test_a_client_that_never_begins_holds_a_run_for_a_while(
 
 
 def test_a_process_that_is_gone_before_its_last_word_has_a_finished_log(
-    net: FlareNet, receiver: JobLogReceiver, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    near: FlareNet, receiver: JobLogReceiver, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     """It said that it was ending, and every line of it had arrived."""
-    site, end = net.engine("site-1"), JobEnd(patience=0.3)
+    site, end = near.engine("site-1"), JobEnd(patience=0.3)
     log = tmp_path / "train.log"
 
-    with live_log(net, log, stop_event=end, chunk_timeout=1.0, **WHERE) as live:
+    with live_log(near, log, stop_event=end, chunk_timeout=1.0, **WHERE) as live:
         live.write(b"line 1\n")
         assert end.wait_delivered(30)
         end.begin()

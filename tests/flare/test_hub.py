@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
-import pytest
 from nvflare.apis.utils.fl_context_utils import gen_new_peer_ctx
 
 from conftest import wait_until
@@ -21,22 +19,15 @@ from streamers.recording import Recorder
 JOBS = 4 * SOME_PEERS
 
 
-@pytest.fixture
-def net() -> Iterator[FlareNet]:
-    net = FlareNet()
-    yield net
-    net.close()
-
-
-def test_the_contexts_of_those_who_are_gone_are_forgotten(net: FlareNet, recorder: Recorder):
+def test_the_contexts_of_those_who_are_gone_are_forgotten(near: FlareNet, recorder: Recorder):
     """A server sees jobs without end; a stream that lives keeps its own."""
-    register(net, recorder)
-    engine = net.engine("server")
+    register(near, recorder)
+    engine = near.engine("server")
     hub = hub_of(engine)
 
     def exchange(job: str, *frames: Frame) -> None:
         fl_ctx = engine.new_context()
-        fl_ctx.set_peer_context(gen_new_peer_ctx(net.engine("site-1").new_context(job_id=job)))
+        fl_ctx.set_peer_context(gen_new_peer_ctx(near.engine("site-1").new_context(job_id=job)))
         stream_ctx: dict[str, Any] = {
             StreamContextKey.CHANNEL: "logs",
             StreamContextKey.TOPIC: "train",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,23 +21,6 @@ from logstreamer.flare.job_sink import JobSink
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(90)]
 
 
-@pytest.fixture
-def net() -> Iterator[FlareNet]:
-    net = FlareNet()
-    yield net
-    net.close()
-
-
-@pytest.fixture
-def receiver(net: FlareNet, tmp_path: Path) -> Iterator[JobLogReceiver]:
-    """Keeps what comes below `logs`."""
-    receiver = JobLogReceiver(store=str(tmp_path / "logs"))
-    receiver._on_start("START_RUN", net.engine("server").new_context())
-    yield receiver
-    assert receiver._stored is not None
-    receiver._stored.store.close()
-
-
 class Named(dict[str, Any]):
     """A stream context that keeps what is in it: the sender would put its file's name there."""
 
@@ -49,9 +31,9 @@ class Named(dict[str, Any]):
 class Sending:
     """NVFlare's own sender, with a file that has its last line."""
 
-    def __init__(self, net: FlareNet, log: Path, chunk_size: int = 900, context: Any = None) -> None:
+    def __init__(self, near: FlareNet, log: Path, chunk_size: int = 900, context: Any = None) -> None:
         self.outcome: tuple[str, Any] | None = None
-        self._engine = net.engine("site-1")
+        self._engine = near.engine("site-1")
         self._log = log
         self._chunk_size = chunk_size
         self._context = Named(context or {})
@@ -85,12 +67,12 @@ def copy(tmp_path: Path, name: str = "train.log") -> Path:
 
 
 @pytest.mark.usefixtures("receiver")
-def test_a_name_that_is_refused_is_no_success(net: FlareNet, tmp_path: Path):
+def test_a_name_that_is_refused_is_no_success(near: FlareNet, tmp_path: Path):
     """Windows has no such file; the sender hears so with its first chunk."""
     log = tmp_path / "aux.log"
     log.write_bytes(numbered(300))
 
-    rc, _ = Sending(net, log).result()
+    rc, _ = Sending(near, log).result()
 
     assert rc != "OK"
     assert not copy(tmp_path, "aux.log").exists()
@@ -99,7 +81,7 @@ def test_a_name_that_is_refused_is_no_success(net: FlareNet, tmp_path: Path):
 @pytest.mark.usefixtures("receiver")
 @pytest.mark.parametrize("name", ["x\n2026-11-24 ERROR forged\x1b[31m", "x" * 300 + "\n\x1b[31m"])
 def test_a_name_cannot_write_lines_of_its_own_into_the_log(
-    net: FlareNet, tmp_path: Path, caplog: pytest.LogCaptureFixture, name: str
+    near: FlareNet, tmp_path: Path, caplog: pytest.LogCaptureFixture, name: str
 ):
     """Taken or refused: nothing a terminal would act on."""
     caplog.set_level(logging.INFO, logger="logstreamer")
@@ -107,7 +89,7 @@ def test_a_name_cannot_write_lines_of_its_own_into_the_log(
     log = tmp_path / "train.log"
     log.write_bytes(numbered(3))
 
-    Sending(net, log, context=context).result()
+    Sending(near, log, context=context).result()
     wait_until(lambda: "ended with" in caplog.text or "cannot begin" in caplog.text or "is at" in caplog.text)
 
     said = [record.getMessage() for record in caplog.records if record.name.startswith("logstreamer")]
@@ -116,21 +98,21 @@ def test_a_name_cannot_write_lines_of_its_own_into_the_log(
 
 
 def test_a_site_that_forbids_it_is_no_success(
-    net: FlareNet, tmp_path: Path, receiver: JobLogReceiver, monkeypatch: pytest.MonkeyPatch
+    near: FlareNet, tmp_path: Path, receiver: JobLogReceiver, monkeypatch: pytest.MonkeyPatch
 ):
     """The kill switch of a site whose job streams all the same."""
     monkeypatch.setattr(receiver, "_refusal", lambda *_: "site-1 does not allow log streaming")
     log = tmp_path / "train.log"
     log.write_bytes(numbered(300))
 
-    rc, _ = Sending(net, log).result()
+    rc, _ = Sending(near, log).result()
 
     assert rc != "OK"
     assert not copy(tmp_path).exists()
 
 
 @pytest.mark.usefixtures("receiver")
-def test_a_disk_that_is_full_is_no_success(net: FlareNet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_a_disk_that_is_full_is_no_success(near: FlareNet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """The sender is told while it sends; what the disk takes later is stored all the same."""
     full = threading.Event()
     full.set()
@@ -146,7 +128,7 @@ def test_a_disk_that_is_full_is_no_success(net: FlareNet, tmp_path: Path, monkey
     log = tmp_path / "train.log"
     log.write_bytes(numbered(300))
 
-    rc, _ = Sending(net, log).result()
+    rc, _ = Sending(near, log).result()
 
     assert rc != "OK"
     assert copy(tmp_path).read_bytes() == log.read_bytes()[:900]
@@ -155,7 +137,7 @@ def test_a_disk_that_is_full_is_no_success(net: FlareNet, tmp_path: Path, monkey
 
 
 @pytest.mark.usefixtures("receiver")
-def test_the_end_waits_for_what_was_acknowledged(net: FlareNet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_the_end_waits_for_what_was_acknowledged(near: FlareNet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """A disk slower than such a sender's patience: it has long gone when the last of it is written."""
     slow = threading.Event()
     write = JobSink.data
@@ -169,7 +151,7 @@ def test_the_end_waits_for_what_was_acknowledged(net: FlareNet, tmp_path: Path, 
     log = tmp_path / "train.log"
     log.write_bytes(numbered(300))
 
-    rc, _ = Sending(net, log, chunk_size=1500).result()
+    rc, _ = Sending(near, log, chunk_size=1500).result()
     slow.set()
 
     assert rc == "OK"
