@@ -146,3 +146,17 @@ def test_a_process_that_is_gone_before_its_last_word_has_a_finished_log(
 
     assert rc == "OK"
     assert (tmp_path / "logs" / "site-1" / "job-7" / "train.log").read_bytes() == log.read_bytes()
+
+
+def test_a_run_that_was_aborted_before_has_what_it_has(near: FlareNet, tmp_path: Path):
+    """NVFlare takes nothing for it any more, nor says how much of the log is there: no number is made up."""
+    aborted = Signal()
+    aborted.trigger(True)
+    near.engine("server", aborted)
+
+    with live_log(near, tmp_path / "train.log", **WHERE) as live:
+        live.write(b"line 1\n")
+        _, result = live.stop()
+
+    reason = result["server"].get_header("reason")
+    assert reason == "the run of server was aborted; what it does not have is not delivered"

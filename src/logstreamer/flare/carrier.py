@@ -252,7 +252,8 @@ class Carrier:
         self._is_unregistered = rc == ReturnCode.EXECUTION_EXCEPTION
         self._aborts = self._aborts + 1 if rc == ReturnCode.TASK_ABORTED else 0
         if self._aborts >= MAX_ABORTS:
-            self.lane.abandon(rc, f"the run of {self.target} was aborted; {self.lane.undelivered} bytes not delivered")
+            left = f"{self.lane.undelivered} bytes are" if self._contacted else "what it does not have is"
+            self.lane.abandon(rc, f"the run of {self.target} was aborted; {left} not delivered")
         self._fail_transaction(f"it answered {rc}")
 
     def _fail_transaction(self, trouble: str) -> None:
