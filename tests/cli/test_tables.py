@@ -18,6 +18,7 @@ def status(path, **known):
     """A stream as the receiver tells it."""
     fields = {
         "path": path, "state": "live", "state_detail": "", "size": 5000, "last_data": 3.0, "last_beat": 1.0,
+        "ended": None,
         "modified": "2026-01-31T12:00:00Z", "rate": 100.0, "behind": 0, "gaps": (), "runs": (), "runs_dropped": 0,
         "created": "2026-01-31T12:00:00Z", "last_line": "",
     }  # fmt: skip
@@ -71,6 +72,20 @@ def test_the_dead_are_told_since_when():
     assert state_text(STREAMS[1]) == "dead (no beat for 1m15s, at byte 1099511627776)"
     assert state_text(status("a", state="dead", last_beat=None, state_detail="at byte 5000")) == "dead (at byte 5000)"
     assert state_text(status("a", state="dead", last_beat=4.2)) == "dead (no beat for 4 s, at byte 5000)"
+
+
+@pytest.mark.parametrize(
+    ("state", "detail", "ended", "text"),
+    [
+        ("dead", "nothing heard for 30 s, at byte 9", 192.0, "dead (3m12s ago: nothing heard for 30 s, at byte 9)"),
+        ("dead", "nothing heard for 30 s, at byte 9", 3.0, "dead (nothing heard for 30 s, at byte 9)"),
+        ("stopped", "", 7200.0, "stopped (2h00m ago)"),
+        ("finished", "digest ok", 7200.0, "finished (digest ok)"),
+    ],
+)
+def test_an_end_of_long_ago_is_no_news(state, detail, ended, text):
+    """The reason speaks of the moment of the end."""
+    assert state_text(status("a", state=state, last_beat=None, state_detail=detail, ended=ended)) == text
 
 
 @pytest.mark.parametrize("width", [10, 40, 60, 80, 200])

@@ -76,6 +76,8 @@ def test_a_stream_from_its_life_to_its_end(bench):
     assert 0 <= live["last_beat"] < 5
     assert finished["digest"]
     assert finished["last_beat"] is None
+    assert live["ended"] is None
+    assert 0 <= finished["ended"] < 10
 
 
 def _wait_for(bench, happened):

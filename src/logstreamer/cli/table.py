@@ -12,6 +12,9 @@ from logstreamer.cli.output import bytes_text, duration_text, gaps_text, printab
 from logstreamer.server.status import StreamStatus
 from logstreamer.store.follow import match
 
+LONG_AGO_SECONDS = 60.0
+"""An end that is told as the latest news is no older."""
+
 LEAST_STREAM, LEAST_STATE, LEAST_TEXT = 16, 12, 12
 """Letters that are left of a column that has to give way."""
 
@@ -30,6 +33,8 @@ def state_text(status: StreamStatus) -> str:
     detail = status.state_detail
     if status.state == "dead" and status.last_beat is not None:
         detail = f"no beat for {spaced(status.last_beat)}, at byte {status.size}"
+    elif status.state != "finished" and status.ended is not None and status.ended >= LONG_AGO_SECONDS:
+        detail = f"{duration_text(status.ended)} ago" + (f": {detail}" if detail else "")
     return f"{status.state} ({printable(detail)})" if detail else status.state
 
 

@@ -56,6 +56,7 @@ class _Row:
             self.status,
             last_data=_older(self.status.last_data, passed),
             last_beat=_older(self.status.last_beat, passed),
+            ended=_older(self.status.ended, passed),
         )
 
 

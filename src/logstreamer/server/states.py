@@ -43,6 +43,10 @@ class State(enum.StrEnum):
     UNKNOWN = "unknown"
 
 
+ENDS = frozenset({State.DEAD, State.FINISHED, State.FAILED, State.REFUSED, State.STOPPED})
+"""States in which no sender has the stream, or none that is heard of."""
+
+
 @dataclass(frozen=True, slots=True)
 class Pulse:
     """What the receiver knows of the sender of a run that is not over.

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import msgspec
 
-from logstreamer.server.states import Health
+from logstreamer.server.states import ENDS, Health
 from logstreamer.store.record import StreamRecord
 
 
@@ -13,6 +15,8 @@ class StreamStatus(StreamRecord, frozen=True, kw_only=True):
 
     Args:
         last_data, last_beat: seconds ago, by the receiver's monotonic clock; None: not in this life of the receiver.
+        ended: seconds ago, by the wall clock, when the last run came to the end that the state tells; None: one
+            is not over, or nobody knows.
         reach: how far the sender's file reaches, in bytes of the stream.
         behind: bytes known to exist at the site and not stored yet.
         rate: bytes a second, over the last seconds.
@@ -21,6 +25,7 @@ class StreamStatus(StreamRecord, frozen=True, kw_only=True):
 
     last_data: float | None = None
     last_beat: float | None = None
+    ended: float | None = None
     reach: int = 0
     behind: int = 0
     rate: float = 0.0
@@ -35,6 +40,7 @@ class StreamStatus(StreamRecord, frozen=True, kw_only=True):
             **known,
             last_data=_seconds(health.last_data),
             last_beat=_seconds(health.last_beat),
+            ended=_ended(record, health),
             reach=health.reach,
             behind=health.behind,
             rate=round(rate, 1),
@@ -44,6 +50,13 @@ class StreamStatus(StreamRecord, frozen=True, kw_only=True):
     def brief(self) -> StreamStatus:
         """The same without its history of runs and segments, for a stream of events."""
         return msgspec.structs.replace(self, runs=(), segments=(), history=())
+
+
+def _ended(record: StreamRecord, health: Health) -> float | None:
+    # A stream whose sender has it still is dead by its silence alone: it may come back at any moment.
+    if health.state not in ENDS or health.state.value != record.state or health.last_beat is not None:
+        return None
+    return _seconds(max(0.0, (datetime.now(UTC) - datetime.fromisoformat(record.since)).total_seconds()))
 
 
 def _seconds(age: float | None) -> float | None:

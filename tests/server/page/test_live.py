@@ -45,9 +45,11 @@ def test_a_last_line_without_a_newline_is_shown_once(stage: Stage, screen, endin
     else:
         assert sender.stop() == 0
     wait_until(lambda: stage.state(log.path) == ending, ending)
+    wait_until(lambda: stage.ask(f"/api/v1/streams/{log.path}")["ended"] is not None, "over")
 
     screen.open(log.fragment)
     screen.wait_text("no newline yet")
+    screen.says(f"{screen.source(log.path)} .src-meta", re.compile("over"))
     screen.says("#follow", ending.capitalize())
     screen.says(".foot-right", re.compile(f"^{ending}"))
     screen.tab.wait_for_timeout(

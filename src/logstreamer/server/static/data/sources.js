@@ -23,6 +23,8 @@ export class Source {
     this.dataAt = null;
     /** @type {number | null} */
     this.beatAt = null;
+    /** When its last run was over. @type {number | null} */
+    this.endedAt = null;
     /** @type {{size: number, at: number}} */
     this.sampled = { size: status.size, at: Date.now() };
     this.take(status);
@@ -35,6 +37,7 @@ export class Source {
     if (status.last_data != null) this.dataAt = now - status.last_data * 1000;
     else if (status.size > 0 && status.modified) this.dataAt = Date.parse(status.modified) || null;
     if (status.last_beat != null) this.beatAt = now - status.last_beat * 1000;
+    this.endedAt = status.ended != null ? now - status.ended * 1000 : null;
     this.status.value = { ...this.status.value, ...status };
   }
 

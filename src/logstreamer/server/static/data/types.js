@@ -65,6 +65,7 @@
  * @property {number} size
  * @property {number | null} last_data seconds ago
  * @property {number | null} last_beat seconds ago
+ * @property {number | null} [ended] seconds ago: when the last run was over
  * @property {number} behind
  * @property {number} rate
  * @property {string} [last_line]

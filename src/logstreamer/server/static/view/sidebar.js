@@ -95,7 +95,9 @@ function Item({ app, source }) {
       <span class="src-last">${briefText(status.last_line ?? "") || " "}</span>
       <span class="src-meta">
         <span title="since the last line">line <b>${ago(source.dataAt, now)}</b></span>
-        <span title="since the last sign of life of the sender">beat <b>${ago(source.beatAt, now)}</b></span>
+        ${source.beatAt === null && source.endedAt !== null
+          ? html`<span title="since its sender's run was over">over <b>${ago(source.endedAt, now)}</b></span>`
+          : html`<span title="since the last sign of life of the sender">beat <b>${ago(source.beatAt, now)}</b></span>`}
         <span class="src-rate">${moves && status.rate > 0 ? format.rate(status.rate) : format.size(status.size)}</span>
         <${Sparkline} rates=${source.rates.value} />
       </span>
