@@ -160,14 +160,14 @@ def test_the_end_waits_for_what_was_acknowledged(near: FlareNet, tmp_path: Path,
 
 @pytest.mark.usefixtures("receiver")
 def test_a_refusal_is_no_failure_of_the_receiver(
-    net: FlareNet, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    near: FlareNet, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ):
     """A site that may send nothing could fill the server's log with tracebacks."""
     monkeypatch.setattr(JobLogReceiver, "_refusal", lambda *_: "not this one")
     log = tmp_path / "train.log"
     log.write_bytes(numbered(3))
 
-    rc, _ = Sending(net, log).result()
+    rc, _ = Sending(near, log).result()
 
     assert rc != "OK"
     assert not copy(tmp_path).exists()
