@@ -7,6 +7,7 @@ import lzma
 import os
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -177,6 +178,41 @@ def test_after_a_destroyed_file_comes_a_gap_and_what_was_rotated_since(log: Log,
     assert after.data == kept
     assert (after.reasons, after.lost) == (["gap", "rotated", "rotated"], [None])
     assert after.segments[0].detail == f"the file that was being read, up to its byte {point.position}, was gone"
+
+
+@pytest.mark.parametrize("whose", ["the file before", "the file before that", "the file itself"])
+def test_a_time_that_is_yet_to_come_hides_nothing(log: Log, follow: Follow, whose: str):
+    """A clock was set back, or somebody touched a file."""
+
+    def date(path: Path, name: str) -> None:
+        if whose == name:
+            os.utime(path, ns=(1 << 62, 1 << 62))
+
+    log.append(3)
+    reading = follow()
+    reading.read()
+    date(log.rotate(), "the file before that")
+    log.append(3)
+    reading.step()
+    date(log.rotate(), "the file before")
+    log.append(10)
+    date(log.path, "the file itself")
+    reading.poll()
+    reading.poll(2 * GRACE)
+    reading.read()
+    point = reading.resume_point()
+    reading.close()
+    log.path.unlink()
+    log.tick(log.path.parent)
+    kept = log.append(7)
+    log.rotate()
+    kept += log.append(7)
+
+    after = follow(resume=point)
+    after.settle()
+
+    assert after.data == kept
+    assert after.lost == [None]
 
 
 def test_the_mark_of_an_older_sender_tells_no_time(log: Log, follow: Follow):

@@ -79,7 +79,7 @@ def _find_place(
     strange = [sibling for sibling in listing if sibling.id not in ids]
     named = [sibling for sibling in strange if str(sibling.id) == token.name]
     # Files may begin alike, and the receiver may hold no more than that: the oldest written since the mark is the one.
-    others = [s for s in strange if s not in named and (token.since is None or s.mtime_ns >= token.since)]
+    others = [s for s in strange if s not in named and (token.since is None or s.written_ns >= token.since)]
     going_on = [source for source in held if _goes_on_in(resume, token, source)]
     own = next((source for source in going_on if source.opening.source == token.name), None)
     found = None if own is not None else _find(resume, token, named)
@@ -184,7 +184,7 @@ def _find_rotated(
     token: Token, since: int, held: list[Source], listing: list[Sibling], past: Past, now: float
 ) -> list[Source]:
     strange = _until_held(listing, held)
-    newer = [sibling for sibling in strange if sibling.mtime_ns > since]
+    newer = [sibling for sibling in strange if sibling.written_ns > since]
     older = [sibling for sibling in strange if sibling not in newer]
     # By its name it is older: a late writer, or a compressor that does not keep the time.
     newer = [sibling for sibling in newer if not any(is_elder(sibling, other) for other in older)]
@@ -230,7 +230,7 @@ def _last_passed(listing: list[Sibling], nodes: list[Source]) -> Before | None:
     if sibling is None:
         return None
     trail = trail_of(sibling)
-    return Before(sibling.mtime_ns, Proof.of(trail) if trail is not None and trail.head else None)
+    return Before(sibling.written_ns, Proof.of(trail) if trail is not None and trail.head else None)
 
 
 # --- nodes

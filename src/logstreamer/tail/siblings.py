@@ -6,8 +6,9 @@ import errno
 import os
 import re
 import stat
+import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from logstreamer.tail.identity import FileId
@@ -30,6 +31,8 @@ class Sibling:
         path: where it was.
         packed: its compression suffix with the dot, or "".
         rank: orders names of one rotation scheme, the older the smaller.
+        written_ns: mtime_ns as far as it can be believed: one that is yet to come (a clock was set back, or somebody
+            set it) is that of the next younger name, or of now.
     """
 
     path: str
@@ -38,6 +41,7 @@ class Sibling:
     id: FileId
     size: int
     mtime_ns: int
+    written_ns: int
 
     @property
     def version(self) -> tuple[int, int]:
@@ -47,7 +51,7 @@ class Sibling:
     @property
     def age(self) -> tuple[int, tuple[int, ...]]:
         """Sorts the oldest first: by last write, and by name within one tick of the file system's clock."""
-        return (self.mtime_ns, self.rank)
+        return (self.written_ns, self.rank)
 
 
 def is_elder(one: Sibling, other: Sibling) -> bool:
@@ -102,7 +106,20 @@ def list_siblings(directory: str, base: str) -> list[Sibling]:
     found = _list_settled(directory, base)
     # While a compressor works both exist, and only the plain one is whole.
     whole = [s for name, s in found.items() if not s.packed or name.removesuffix(s.packed) not in found]
-    return sorted(whole, key=lambda sibling: sibling.age)
+    return sorted(_believed(whole), key=lambda sibling: sibling.age)
+
+
+def _believed(siblings: list[Sibling]) -> list[Sibling]:
+    now = time.time_ns()
+    past = [sibling for sibling in siblings if sibling.mtime_ns <= now]
+
+    def believe(sibling: Sibling) -> Sibling:
+        if sibling.mtime_ns <= now:
+            return sibling
+        written_ns = min((other.mtime_ns for other in past if is_elder(sibling, other)), default=now)
+        return replace(sibling, written_ns=written_ns)
+
+    return siblings if len(past) == len(siblings) else [believe(sibling) for sibling in siblings]
 
 
 def _list_settled(directory: str, base: str) -> dict[str, Sibling]:
@@ -143,4 +160,4 @@ def _examine(path: str, match: re.Match[str]) -> Sibling | None:
         return None
     groups = match.groupdict()
     packed = groups.get("packed") or groups.get("inner_packed") or ""
-    return Sibling(path, packed, _rank(match), FileId(st.st_dev, st.st_ino), st.st_size, st.st_mtime_ns)
+    return Sibling(path, packed, _rank(match), FileId(st.st_dev, st.st_ino), st.st_size, st.st_mtime_ns, st.st_mtime_ns)

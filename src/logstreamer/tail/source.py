@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from dataclasses import replace
 from enum import Enum
 
@@ -211,10 +212,8 @@ class Source:
 
     def make_token(self, before: Before | None) -> Token:
         """What a segment mark says of it now, when *before* is the file before it."""
-        name, since = self.opening.source, self.look.mtime_ns
-        if before is not None:
-            since = max(since, before.mtime_ns)
-        return Token(name, self._proof(), max(0, since), before.proof if before else None)
+        since = self._last_time(before, time.time_ns())
+        return Token(self.opening.source, self._proof(), max(0, since), before.proof if before else None)
 
     def _proof(self) -> Proof:
         if self.trail.head:
@@ -231,7 +230,13 @@ class Source:
         proof = before.proof if before is not None else None
         if self.content is not None and self.trail.head:
             proof = Proof.of(self.trail)
-        return Before(max(self.look.mtime_ns, before.mtime_ns if before is not None else 0), proof)
+        return Before(self._last_time(before, 0), proof)
+
+    def _last_time(self, before: Before | None, default: int) -> int:
+        """The later of its mtime and that of *before*; one that is yet to come would hide what is written now."""
+        now = time.time_ns()
+        times = (self.look.mtime_ns, before.mtime_ns if before is not None else 0)
+        return max((one for one in times if 0 < one <= now), default=default)
 
     def go_on(self, start: int, trail: Trail) -> None:
         """An earlier node of this file was read up to *start*; *trail* is what was remembered of it."""
