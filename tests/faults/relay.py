@@ -76,6 +76,7 @@ class Relay:
         self.up: Meddle = honest
         self.down: Meddle = honest
         self.connections = 0
+        self._newest: ServerConnection | None = None
         self._server = serve(
             self._carry,
             "127.0.0.1",
@@ -91,6 +92,7 @@ class Relay:
 
     def _carry(self, sender: ServerConnection) -> None:
         self.connections += 1
+        self._newest = sender
         assert sender.request is not None
         with contextlib.suppress(OSError, InvalidStatus), dial(self._port, sender.request.headers[SITE_HEADER]) as back:
             answers = threading.Thread(target=self._pass, args=(back, sender, "down"))
@@ -104,6 +106,11 @@ class Relay:
                 for sent in getattr(self, way)(Message.read(message)):
                     drain.send(sent.write())
         drain.close()
+
+    def cut(self) -> None:
+        """End the connection of the sender that came last."""
+        assert self._newest is not None
+        self._newest.close()
 
     def __enter__(self) -> Self:
         self._thread.start()

@@ -71,6 +71,27 @@ def test_n04_a_message_is_swallowed_and_nothing_comes_back(receiver, relay, send
     check_exact(receiver, log.path)
 
 
+@pytest.mark.parametrize("lost", [OPEN, ACCEPT], ids=["open", "accept"])
+def test_n04_the_question_where_to_go_on_is_swallowed_or_its_answer(receiver, send, log, lost):
+    """Before it is answered the sender has nothing else to say, and the receiver is patient: only time can tell."""
+    receiver.program.stop()
+    receiver.begin("--idle-timeout", "600")
+    with Relay(receiver.port) as relay:
+        log.write(10)
+        sender = send(log.name, to=relay.url)
+        wait_copied(receiver, log)
+        relay.up = relay.down = meddler = Meddler(lost, lambda message: [])
+        relay.cut()
+        log.write(10)
+        wait_until(lambda: meddler.done == 1, "the loss")
+
+        wait_copied(receiver, log)
+        finish(sender)
+
+        assert relay.connections == 2
+    check_exact(receiver, log.path)
+
+
 MEDDLING = {
     "twice": lambda: Meddler(DATA, lambda message: [message, message], 20),
     "missing": lambda: Meddler(DATA, lambda message: []),
