@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-import errno
 import logging
 import os
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 from logstreamer.tail.chain import HoldBudget, SourceChain
-from logstreamer.tail.content import Content, Look, NotAFile, check_regular, look_of, open_content
+from logstreamer.tail.content import Content, Look, NotAFile, check_regular, look_of
 from logstreamer.tail.cursor import Cursor
 from logstreamer.tail.locate import Find, Past, close_all, find_copy
 from logstreamer.tail.looks import Looks
+from logstreamer.tail.moment import look_before, look_in_between, open_source
 from logstreamer.tail.resume import Resumed, find_resumed
-from logstreamer.tail.siblings import BeingRotated, Sibling
+from logstreamer.tail.siblings import BeingRotated
 from logstreamer.tail.source import Change, Source, lost_source, opening_of
 from logstreamer.tail.types import ResumePoint
 
 logger = logging.getLogger(__name__)
 
 _DEFAULT_HOLD = HoldBudget()
-
-_MOST_LOOKS = 3
 
 
 class Follower:
@@ -187,30 +185,13 @@ class Follower:
         """The path names another file: add it, and, unless the siblings are *known*, those that it named in between."""
         self._check_left(now)
         if known:
-            self._extend([self._placed(_opened(self.path, now))], now)
+            self._extend([self._placed(open_source(self.path, now))], now)
             return
-        at_path, listing, finds = self._look_in_between(now)
+        at_path, listing, finds = look_in_between(self.path, self._past, self._chain.newest, self._held(), now)
         before, after = self._around(finds, at_path)
         self._extend([*self._nodes(before, now), self._placed(at_path), *self._nodes(after, now)], now)
         self._past.accept(listing)
         self._collect()
-
-    def _look_in_between(self, now: float) -> tuple[Source, list[Sibling], list[Find]]:
-        """The file at the path, and the siblings that are news, of one moment."""
-        for _ in range(_MOST_LOOKS):
-            # First the text, then the siblings: a truncation after both shows, and its copy is news then.
-            at_path, finds = _opened(self.path, now), list[Find]()
-            try:
-                listing, finds = self._past.open_news(self._chain.newest, self._held(), at_path.id)
-                if at_path.holds_on():
-                    return at_path, listing, finds
-            except BaseException:
-                at_path.close()
-                close_all(finds)
-                raise
-            at_path.close()
-            close_all(finds)
-        raise BeingRotated(errno.EAGAIN, "is being truncated")
 
     def _around(self, finds: list[Find], at_path: Source) -> tuple[list[Find], list[Find]]:
         """Split *finds* at the file that the path named when it was opened; it may have been rotated since."""
@@ -254,7 +235,7 @@ class Follower:
         if source.end is not None:
             source.abandon("changed after it was rotated away")
             return
-        successor, listing, finds = self._look_before(source, now)
+        successor, listing, finds = look_before(source, self._past, self._held(), now)
         if not certain:
             finds = self._past.without_copies(finds, successor)
         if certain or finds:
@@ -263,19 +244,6 @@ class Follower:
             self._succeed(source, successor, finds, now)
             self._collect()
         self._past.accept(listing)
-
-    def _look_before(self, source: Source, now: float) -> tuple[Source, list[Sibling], list[Find]]:
-        """What the file of *source* holds now, as its successor, and the siblings that are older than that."""
-        content = source.content
-        assert content is not None
-        for _ in range(_MOST_LOOKS):
-            # First the text, then the siblings: what shows a truncation between the two is not listed for certain.
-            successor = Source(content, opening_of(content, 0, "truncated"), now)
-            listing, finds = self._past.open_news_before(source, successor.look, self._held())
-            if successor.holds_on():
-                return successor, listing, finds
-            close_all(finds)
-        raise BeingRotated(errno.EAGAIN, "is being truncated")
 
     def _succeed(self, source: Source, successor: Source, finds: list[Find], now: float) -> None:
         index = find_copy(finds, source.trail)
@@ -447,15 +415,6 @@ class Follower:
         else:
             level = logging.INFO if isinstance(error, NotAFile | BeingRotated) else logging.WARNING
             logger.log(level, "%s: %s; will look again", self.path, trouble)
-
-
-def _opened(path: str, now: float) -> Source:
-    content = open_content(path)
-    try:
-        return Source(content, opening_of(content, 0, "rotated"), now)
-    except BaseException:
-        content.close()
-        raise
 
 
 def _enter_resumed(cursor: Cursor, resumed: Resumed) -> None:
