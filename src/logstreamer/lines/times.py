@@ -186,6 +186,6 @@ def _zone(text: bytes | None, otherwise: tzinfo) -> tzinfo:
 def _scaled(value: float) -> float | None:
     """Seconds, thousandths, ... since the epoch as seconds, if they lie between 2001 and 2096."""
     for scale in (1, 1_000, 1_000_000, 1_000_000_000):
-        if 1e9 <= value / scale < 4e9:
+        if 1_000_000_000 * scale <= value < 4_000_000_000 * scale:  # first: an int may be too large to be divided
             return value / scale
     return None
