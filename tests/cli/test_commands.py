@@ -35,6 +35,8 @@ from logstreamer.cli.main import COMMANDS, group, run
         ["serve", "--tls-cert", __file__],
         ["serve", "--tls-cert", __file__, "--tls-key", __file__],
         ["logs", "-n", "few"],
+        ["logs", ""],
+        ["ls", "s", ""],
         ["logs", "-o", "raw", "--prefix", "always"],
         ["get"],
         ["ls", "--from", "http://x:1"],

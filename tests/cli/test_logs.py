@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from itertools import pairwise
 
@@ -219,3 +220,38 @@ def test_ls_fits_and_says_what_is(copies, logs, monkeypatch):
     assert [json.loads(line)["state"] for line in logs("-o", "json", command="ls")[0]] == ["finished", "dead"]
     assert "\x1b[" in logs("--color", "always", command="ls")[0][1]
     assert logs("elsewhere", command="ls")[1] == ["logstreamer: error: no stream matches elsewhere"]
+
+
+def test_a_pattern_of_the_environment_may_hold_spaces(copies, logs, monkeypatch):
+    """Several have a line each."""
+    write(copies, "s/j/a", b"step 1\nstep 10\n1 step\nslow down\n")
+    monkeypatch.setenv("LOGSTREAMER_LOGS_INCLUDE", "step 1$\nslow down\n")
+
+    assert logs("--prefix", "never")[0] == ["step 1", "slow down"]
+
+
+@pytest.mark.parametrize("force", [(), ("--force",)])
+def test_get_makes_no_file_of_what_is_none(copies, logs, tmp_path, force):
+    """A pipe or a device would be gone for all who use it."""
+    write(copies, "s/j/a", b"one\n", state="finished")
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "link").symlink_to(tmp_path / "pipe")
+
+    for name in ("pipe", "link"):
+        _, said, code = logs("s/j/a", "-o", str(tmp_path / name), *force, command="get")
+        assert (code, len(said)) == (1, 1)
+        assert "is no file" in said[0]
+
+    assert (tmp_path / "pipe").is_fifo()
+    assert (tmp_path / "link").is_symlink()
+
+
+def test_get_through_a_link_keeps_the_link(copies, logs, tmp_path):
+    """As cp does."""
+    write(copies, "s/j/a", b"one\n", state="finished")
+    (tmp_path / "link").symlink_to(tmp_path / "target")
+
+    assert logs("s/j/a", "-o", str(tmp_path / "link"), command="get")[2] == 0
+
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "target").read_bytes() == b"one\n"

@@ -13,8 +13,11 @@ from pathlib import Path
 import pytest
 
 from cli.stored import stamped, write
+from e2e.conftest import Receiver
 from e2e.processes import environment, numbered_lines, run, wait_until
 from e2e.terminals import Terminal
+from engines.proxy import Proxy
+from logstreamer.cli.progress import TERMINAL_SECONDS
 from logstreamer.store import Store
 
 pytestmark = pytest.mark.slow
@@ -174,15 +177,22 @@ def test_ls_w_gives_the_terminal_back_when_it_is_ended(growing, terminal):
         assert b"\x1b[?25h\x1b[?1049l" in shown.received
 
 
-def test_get_shows_its_progress(tmp_path, terminal):
-    """A bar that goes away, and one line in the end."""
-    write(tmp_path / "copies", "s/j/a", numbered_lines(0, 1000), state="finished")
+def test_get_shows_its_progress(tmp_path, start):
+    """A bar while it takes longer, which goes away, and one line in the end."""
+    content = numbered_lines(0, 1000) * 280  # 12.5 MiB, in blocks of 4
+    write(tmp_path / "copies", "s/j/a", content, state="finished")
+    receiver = Receiver(start, tmp_path)
+    with Proxy(receiver.port) as way:
+        way.stall_after(6 << 20)
+        shown = Terminal(["get", "s/j/a", "-o", "got", "--from", way.url], tmp_path)
+        wait_until(lambda: way.is_stalled, "the stall")
+        time.sleep(2 * TERMINAL_SECONDS)  # what is quick shows no bar
+        way.let_go()
+        shown.wait(lambda: "▕".encode() in shown.received, "the bar")
+        assert shown.wait_end() == 0
 
-    shown = terminal("get", "s/j/a", "-o", "got")
-    assert shown.wait_end() == 0
-
-    assert [line for line in shown.lines if line] == ["logstreamer: got: 45.9 KiB, digest ok"]
-    assert (tmp_path / "got").read_bytes() == numbered_lines(0, 1000)
+    assert [line for line in shown.lines if line] == ["logstreamer: got: 12.6 MiB, digest ok"]
+    assert (tmp_path / "got").read_bytes() == content
 
 
 def test_streams_are_merged_while_they_grow(growing, start):

@@ -20,6 +20,7 @@ class Proxy:
         self._flowing = asyncio.Event()
         self._flowing.set()
         self._cut_after: int | None = None
+        self._stall_after: int | None = None
         self._writers: set[asyncio.StreamWriter] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self.connections = 0
@@ -46,6 +47,14 @@ class Proxy:
 
     def stall(self) -> None:
         self._loop.call_soon_threadsafe(self._flowing.clear)
+
+    def stall_after(self, count: int) -> None:
+        """As `stall`, when *count* more bytes have come through."""
+        self._loop.call_soon_threadsafe(lambda: setattr(self, "_stall_after", count))
+
+    @property
+    def is_stalled(self) -> bool:
+        return not self._flowing.is_set()
 
     def let_go(self) -> None:
         self._loop.call_soon_threadsafe(self._flowing.set)
@@ -84,6 +93,11 @@ class Proxy:
                 await self._flowing.wait()
                 if self._cut_after is not None:
                     data, self._cut_after = data[: self._cut_after], self._cut_after - len(data)
+                if self._stall_after is not None:
+                    self._stall_after -= len(data)
+                    if self._stall_after <= 0:
+                        self._stall_after = None
+                        self._flowing.clear()
                 writer.write(data)
                 await writer.drain()
                 if self._cut_after is not None and self._cut_after <= 0:

@@ -209,3 +209,16 @@ def test_a_site_that_leaves_with_its_streams_open_is_forgotten_after_its_idle_ti
     assert recorder.rcs() == [ReturnCode.TIMEOUT] * 50
     wait_until(lambda: not any(receiver.live()))
     assert (receiver._on_outlet, receiver._opened) == ({}, {})
+
+
+def test_no_token_is_written_down(ws, recorder, tmp_path, caplog):
+    """Not for debugging either: such a log is what people send along with a question."""
+    caplog.set_level(logging.DEBUG)
+    register(ws, recorder)
+    with live_log(ws, tmp_path / "train.log") as live:
+        live.write(b"line 1\n")
+        recorder.wait_for_data(b"line 1\n")
+        live.stop()
+
+    assert caplog.records
+    assert TOKEN not in caplog.text

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import hypothesis
 import jsonschema_rs
 import pytest
+import requests
 import schemathesis
 from hypothesis import HealthCheck
 from hypothesis import strategies as st
@@ -46,6 +47,7 @@ def running(tmp_path_factory) -> Iterator[Bench]:
 schema = schemathesis.openapi.from_dict(description()).exclude(path=[ENDLESS, SEARCH])
 search = schemathesis.openapi.from_dict(description()).include(path=SEARCH)
 search.config.phases.coverage.enabled = False  # a process for each question
+endless = schemathesis.openapi.from_dict(description()).include(path=ENDLESS)
 there = schemathesis.openapi.from_dict(description()).include(path_regex="{file}")
 
 
@@ -67,6 +69,25 @@ def test_any_question(running, case):
 def test_any_search(running, case):
     """Bounds are bounds; that a pattern or a cursor is one, no schema can say."""
     call(running, case, excluded_checks=[positive_data_acceptance])
+
+
+@endless.given(last=st.none() | st.text("0123456789@/-,.sjf %", max_size=30))
+@endless.parametrize()
+@hypothesis.settings(SETTINGS, max_examples=30)
+def test_any_question_without_an_end(running, case, last):
+    """It begins as described, or is refused in one line; nothing that is asked makes it fail."""
+    request = case.as_transport_kwargs(base_url=f"http://{running.engine.endpoint.netloc}")
+    request["headers"] = {**request["headers"], "Authorization": f"Bearer {TOKEN}"}
+    if last is not None:
+        request["headers"]["Last-Event-ID"] = last
+    with requests.request(**request, stream=True, timeout=30) as answer:
+        if answer.status_code != 200:
+            assert answer.status_code in (400, 405)
+            validator("logstreamer.server.bodies.Trouble").validate(answer.json())
+            return
+        lines = answer.iter_lines()
+        first = next(line for line in lines if line.startswith(b"data: "))
+    validator("Streams").validate(json.loads(first.removeprefix(b"data: ")))
 
 
 @there.given(data=st.data())

@@ -143,6 +143,7 @@ def test_a_search_goes_on_where_the_last_one_stopped(bench):
         ("q=a&limit=0", "limit must be"),
         ("q=a&context=x", "context must be"),
         ("q=a&level=loud", "level must be one of"),
+        ("q=a&stream=", "stream is empty"),
         ("q=a&case=yes", "case must be"),
         ("q=a&since=now", "since must be"),
         ("q=a&seconds=1e9", "seconds must be"),

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import click
 
+from logstreamer.cli.options import LINES
+
 
 @click.group(
     epilog="""\b
@@ -28,7 +30,7 @@ Examples:
 """
 )
 @click.argument("source", metavar="FILE|URL", envvar="LOGSTREAMER_SERVE_ALERTS")
-@click.option("--webhook", "chosen", multiple=True, metavar="NAME", help="Only this one; may be repeated.")
+@click.option("--webhook", "chosen", multiple=True, type=LINES, metavar="NAME", help="Only this one; may be repeated.")
 @click.option("-n", "--dry-run", is_flag=True, help="Show what would be sent, and send nothing.")
 def test(source: str, chosen: tuple[str, ...], dry_run: bool) -> int:
     """Check FILE, and send every webhook in it one message; or test what `serve --on-dead URL` would use.

@@ -49,6 +49,11 @@ class Fetching:
         target = output or os.path.basename(self._status.path)
         if os.path.isdir(target):
             target = os.path.join(target, os.path.basename(self._status.path))
+        if os.path.islink(target):
+            target = os.path.realpath(target)  # the link stays one
+        if os.path.exists(target) and not os.path.isfile(target):
+            say(f"error: {target} is no file, and would become one; `-o -` writes to standard output")
+            return ERROR
         if os.path.lexists(target) and not replace:
             say(f"error: {target} is there already; --force replaces it, -o takes another name")
             return ERROR

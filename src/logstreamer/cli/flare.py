@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from logstreamer.cli.options import LINES
 from logstreamer.cli.output import say
 from logstreamer.errors import ConfigError
 
@@ -39,6 +40,7 @@ Examples:
     "--file",
     "files",
     multiple=True,
+    type=LINES,
     default=("log.txt", "error_log.txt"),
     metavar="NAME",
     help="A log file that each job of a client streams; may be repeated. [default: log.txt, error_log.txt]",

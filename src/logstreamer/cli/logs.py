@@ -7,7 +7,15 @@ from typing import Any
 
 import click
 
-from logstreamer.cli.options import Function, cafile_option, color_option, from_option, streams_argument, token_option
+from logstreamer.cli.options import (
+    LINES,
+    Function,
+    cafile_option,
+    color_option,
+    from_option,
+    streams_argument,
+    token_option,
+)
 
 MOST_AROUND = 10_000
 
@@ -43,10 +51,15 @@ Examples:
     "--tz", default="local", show_default=True, metavar="ZONE", help="Of -t, --since, --until: local, UTC, Area/City."
 )
 @click.option(
-    "-i", "--include", multiple=True, metavar="RE", help="Only lines in which this is found; may be repeated."
+    "-i",
+    "--include",
+    multiple=True,
+    type=LINES,
+    metavar="RE",
+    help="Only lines in which this is found; may be repeated.",
 )
-@click.option("-e", "--exclude", multiple=True, metavar="RE", help="Not those in which this is found.")
-@click.option("-H", "--highlight", multiple=True, metavar="RE", help="Make this stand out on a terminal.")
+@click.option("-e", "--exclude", multiple=True, type=LINES, metavar="RE", help="Not those in which this is found.")
+@click.option("-H", "--highlight", multiple=True, type=LINES, metavar="RE", help="Make this stand out on a terminal.")
 @_around("A", "after", "after")
 @_around("B", "before", "before")
 @_around("C", "context", "around")

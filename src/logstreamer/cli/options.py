@@ -13,6 +13,17 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 TOKEN_VARIABLE = "LOGSTREAMER_TOKEN"
 
+
+class Lines(click.types.StringParamType):
+    """A text that may hold spaces: where an environment variable brings several, each has a line."""
+
+    def split_envvar_value(self, rv: str) -> list[str]:
+        """Its lines; empty ones say nothing."""
+        return [line for line in rv.split("\n") if line]
+
+
+LINES = Lines()
+
 from_option = click.option(
     "--from",
     "origin",
@@ -75,8 +86,18 @@ def _complete_streams(ctx: click.Context, parameter: click.Parameter, begun: str
     return [name for name in names if name.startswith(begun)]
 
 
+def _check_patterns(ctx: click.Context, parameter: click.Parameter, patterns: tuple[str, ...]) -> tuple[str, ...]:
+    if "" in patterns:  # a variable of the shell that is not set, and not the wish for all streams
+        raise click.BadParameter("an empty name; without a name it is all streams")
+    return patterns
+
+
 streams_argument = click.argument(
-    "patterns", nargs=-1, metavar="[SITE[/JOB[/FILE]]|GLOB]...", shell_complete=_complete_streams
+    "patterns",
+    nargs=-1,
+    metavar="[SITE[/JOB[/FILE]]|GLOB]...",
+    callback=_check_patterns,
+    shell_complete=_complete_streams,
 )
 
 stream_argument = click.argument("path", metavar="SITE/JOB/FILE", shell_complete=_complete_streams)

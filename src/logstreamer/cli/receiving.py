@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ipaddress
-import logging
 import os
 import secrets
 import socket
@@ -58,7 +57,6 @@ class Receiving:
         raise_descriptor_limit()
         _check_host(self.host)
         _check_certificate(self.tls_cert, self.tls_key)
-        logging.getLogger("uvicorn.error").addFilter(_is_news)
         with Stop() as stop, ExitStack() as ends:
             store = ends.enter_context(Store(self.dest, fsync=self.fsync))
             stored = Stored(store, idle_timeout=self.idle_timeout, sync=self.fsync)
@@ -120,11 +118,6 @@ class Receiving:
         say(f"storing in {dest}; stop with Ctrl-C")
         if not endpoint.is_secure and not endpoint.is_loopback:
             say("warning: this is not encrypted: who can read the network sees logs and token; see --tls-cert")
-
-
-def _is_news(record: logging.LogRecord) -> bool:
-    """uvicorn takes a sender that was turned away for a fault of the application."""
-    return "without completing handshake" not in record.getMessage()
 
 
 def _reachable(endpoint: Endpoint, host: str) -> Endpoint:

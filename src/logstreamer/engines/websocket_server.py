@@ -179,6 +179,7 @@ class Server:
         bound = self._socket.getsockname()[1]
         name = f"[{host}]" if ":" in host else host
         self.endpoint = Endpoint("https" if certfile else "http", f"{name}:{bound}")
+        logging.getLogger("uvicorn.error").addFilter(_is_news)
         self._server = uvicorn.Server(config)
         self._task = pump.ask(lambda: pump.spawn(self._server.serve(sockets=[self._socket])))
 
@@ -186,6 +187,12 @@ class Server:
         """Close every connection and stop listening."""
         self._server.should_exit = True
         await self._task
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    """False for what would write tokens down, and for a sender turned away, which uvicorn takes for a fault of ours."""
+    # For debugging, websockets tells each request with its headers.
+    return record.levelno >= logging.INFO and "without completing handshake" not in record.getMessage()
 
 
 def _listen(host: str, port: int) -> socket.socket:

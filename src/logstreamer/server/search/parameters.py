@@ -27,6 +27,8 @@ def query_of(request: Request) -> Query:
     level = parameters.get("level", "")
     if level and level not in LEVELS:
         raise BadQuery(f"level must be one of {', '.join(LEVELS)}")
+    if "" in parameters.getlist("stream"):
+        raise BadQuery("stream is empty; without it all streams are searched")
     cursor = parameters.get("before", "")
     try:
         before = places_of(cursor) if cursor else None
