@@ -17,6 +17,7 @@ from logstreamer.server.search.hits import Hit
 from logstreamer.server.search.parameters import MOST_CONTEXT, MOST_HITS, MOST_SECONDS
 from logstreamer.server.search.scan import Done, Progress
 from logstreamer.server.status import StreamStatus
+from logstreamer.server.viewer import PING_SECONDS
 
 VERSION = "1"
 MOST = (1 << 63) - 1
@@ -167,7 +168,8 @@ def _events() -> dict[str, Any]:
         ),
         _query("last_event_id", {"type": "string"}, "as the header Last-Event-ID: go on exactly there"),
     ]
-    text = "Events without end: `streams` (Streams), `lines` (LinesEvent), `skip` (SkipEvent); at least a ping in 15 s"
+    kinds = "`streams` (Streams), `lines` (LinesEvent), `skip` (SkipEvent)"
+    text = f"Events without end: {kinds}; at least a ping in {PING_SECONDS:.0f} s"
     operation = _operation("events", text, None, 400, 503, parameters=parameters)
     return _sse(operation, streams=Streams, lines=LinesEvent, skip=SkipEvent)
 

@@ -13,6 +13,7 @@ const TITLES = {
   dead: "the sender died here",
   back: "the sender is back",
   failed: "failed",
+  refused: "refused by the site: its logs are not to be streamed",
   stopped: "the sender was stopped here",
   finished: "finished",
 };
