@@ -13,7 +13,7 @@ from urllib.parse import urlencode
 import pytest
 
 from conftest import wait_until
-from logstreamer.server.search import endpoint
+from logstreamer.server.search import endpoint, priority
 from server.bench import TOKEN
 
 COSTLY = "[ab]*a[ab]{400}c"
@@ -248,6 +248,21 @@ def test_who_leaves_stops_the_work_and_makes_room(bench, stuck, monkeypatch):
     assert bench.ask(url("x"))[0].status == 400  # let in, though that worker cannot start
     clients[1].close()
     wait_until(lambda: not any(processes(stuck)))
+
+
+@pytest.mark.parametrize(("busy", "policy"), [(0.0, os.SCHED_IDLE), (1e9, os.SCHED_OTHER)])
+def test_a_search_takes_only_what_a_busy_receiver_leaves(bench, stuck, monkeypatch, busy, policy):
+    """It gives way at once to whoever wakes up, which a process that is only nice does not; else it is only nice."""
+    monkeypatch.setattr(priority, "BUSY", busy)
+    client = http.client.HTTPConnection(bench.engine.endpoint.netloc, timeout=10)
+    client.request("GET", url("x"), headers={"Authorization": f"Bearer {TOKEN}"})
+    assert client.getresponse().status == 200
+    pid = int(stuck.read_text())
+
+    wait_until(lambda: os.sched_getscheduler(pid) == policy)
+    assert os.getpriority(os.PRIO_PROCESS, pid) == priority.NICE
+    client.close()
+    wait_until(lambda: processes(stuck) == [False])
 
 
 def test_a_search_does_not_hold_up_what_arrives(bench):

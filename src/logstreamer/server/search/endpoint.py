@@ -17,6 +17,7 @@ from starlette.types import Receive, Scope, Send
 from logstreamer.lines.zones import ZONE
 from logstreamer.server.answers import SAFE, BadQuery, trouble
 from logstreamer.server.search.parameters import query_of
+from logstreamer.server.search.priority import Priority
 from logstreamer.server.search.scan import Done, Progress, Target
 from logstreamer.server.search.worker import Job
 from logstreamer.store.follow import match
@@ -109,20 +110,24 @@ class _Worker:
     def __init__(self, ended: Callable[[], None]) -> None:
         self._ended = ended
         self._process: subprocess.Popen[bytes] | None = None
+        self._watch: asyncio.Task[None] | None = None
         self._reader = asyncio.StreamReader(limit=1 << 20)
         self._pipe: asyncio.BaseTransport | None = None
 
     async def start(self, job: Job) -> str:
         """Begin; "", or why nothing can be looked for."""
         loop = asyncio.get_running_loop()
-        self._process = await asyncio.shield(loop.run_in_executor(None, _spawn, job))
-        assert self._process.stdout is not None
+        process, priority = await asyncio.shield(loop.run_in_executor(None, _spawn, job))
+        self._process = process
+        assert process.stdout is not None
         protocol = asyncio.StreamReaderProtocol(self._reader)
-        self._pipe, _ = await loop.connect_read_pipe(lambda: protocol, self._process.stdout)
+        self._pipe, _ = await loop.connect_read_pipe(lambda: protocol, process.stdout)
         try:
-            return msgspec.json.decode(await asyncio.wait_for(self._reader.readline(), START_SECONDS), type=str)
+            reason = msgspec.json.decode(await asyncio.wait_for(self._reader.readline(), START_SECONDS), type=str)
         except (msgspec.DecodeError, TimeoutError):
             return "the search could not be started; the receiver's log says why"
+        self._watch = loop.create_task(priority.watch())  # from now on: with the least one it might never begin
+        return reason
 
     async def events(self, seconds: float) -> AsyncGenerator[bytes, None]:
         """What it writes, until it ends, at most for *seconds*."""
@@ -153,6 +158,8 @@ class _Worker:
     def end(self) -> None:
         """Kill it, whatever it does; a second call does nothing."""
         process, self._process = self._process, None
+        if self._watch is not None:
+            self._watch.cancel()
         if self._pipe is not None:
             self._pipe.close()
         if process is None:
@@ -182,8 +189,9 @@ class _Seen:
         return Done(self._hits, True, self._progress.scanned, self._progress.total, reason)
 
 
-def _spawn(job: Job) -> subprocess.Popen[bytes]:
+def _spawn(job: Job) -> tuple[subprocess.Popen[bytes], Priority]:
     process = subprocess.Popen(_COMMAND, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0, cwd="/")
+    priority = Priority(process.pid)  # from the outside, as its beginning is work as well
     assert process.stdin is not None
     try:
         with process.stdin as pipe:
@@ -192,4 +200,4 @@ def _spawn(job: Job) -> subprocess.Popen[bytes]:
                 data = data[os.write(pipe.fileno(), data) :]
     except BrokenPipeError:
         logger.warning("a search could not be started")
-    return process
+    return process, priority

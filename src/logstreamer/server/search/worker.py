@@ -19,9 +19,6 @@ from logstreamer.server.search.query import Query
 from logstreamer.server.search.scan import Progress, Scan, Target
 from logstreamer.store.view import View
 
-NICE = 10
-"""Receiving goes first where there is one processor for both."""
-
 MEMORY = 1 << 30
 """Bytes of address space; a search needs a tenth of that."""
 
@@ -56,7 +53,6 @@ def main() -> None:
 
 
 def _bound(seconds: float) -> None:
-    os.nice(NICE)
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     spent = int(time.process_time() + seconds) + 5
