@@ -28,9 +28,6 @@ TAIL = 4 << 10
 SAMPLES = 100
 """Lines by which a time zone is told."""
 
-LIVE_SECONDS = 60.0
-"""What came later than this after its time was not sent as it was written."""
-
 FARTHEST_AHEAD = 15 * 3600.0
 """A line that says a later time than this after it arrived speaks of something else."""
 
@@ -73,8 +70,6 @@ class Cursor:
         self._last: Entry | None = None
         self._lag: float | None = None
         self._ceiling = 0.0
-        self._late = False
-        self._said = 0.0
 
     @property
     def is_over(self) -> bool:
@@ -140,16 +135,6 @@ class Cursor:
         """How late its newest line came; None: it says no time, or did not come just now."""
         return self._lag
 
-    def _settle(self, entry: Entry) -> None:
-        """A line that says no time has that of the one before, where the log came long after it was written."""
-        if entry.more or entry.time is None:
-            return
-        if entry.time != entry.arrived:
-            self._late = entry.arrived is not None and entry.arrived - entry.time > LIVE_SECONDS
-            self._said = entry.time
-        elif self._late:
-            entry.time = self._said
-
     def _copy(self, reader: Reader, end: int, now: float | None) -> Iterator[Item]:
         while self.offset < end and not self.is_over:
             block = reader.read(self.offset, end - self.offset)
@@ -206,7 +191,6 @@ class Cursor:
             data = entry.text[:MAX_TEXT]
             line = self._annotator.line(RawLine(entry.offset, entry.end, data.removesuffix(b"\r")))
             entry.time, entry.level, entry.arrived, entry.more = line.time, line.level, line.arrived, line.more
-            self._settle(entry)
         self._last = entry
         when = entry.time
         if when is not None and when > self.order:

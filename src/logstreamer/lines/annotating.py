@@ -15,11 +15,17 @@ from logstreamer.lines.times import time_in, time_of
 _TRACEBACK = b"Traceback (most recent call last)"
 _LINKS = (b"During handling of the above exception", b"The above exception was the direct cause", _TRACEBACK)
 _GOES_ON = re.compile(rb"[ \t]+\S|Caused by: |[}\])]+[,;]?$|\+ Exception Group Traceback")
+LIVE_SECONDS = 60.0
+"""What came later than this after its time was not sent as it was written."""
+
 _SERIOUS = frozenset({"warn", "error", "fatal"})
 
 
 class Annotator:
     """Makes a `Line` of each raw line, in their order.
+
+    A line that says no time has that of its arrival; in a log that came long after it was written, that of the last
+    line that said one: there the arrival tells nothing, and would tear lines apart that belong together.
 
     Args:
         zone: of times that name none.
@@ -29,6 +35,7 @@ class Annotator:
     def __init__(self, zone: tzinfo = UTC, arrivals: Sequence[tuple[float, int]] = ()) -> None:
         self.zone = zone
         self._head: tuple[str | None, float | None] | None = None  # level and time of the last line that is no more
+        self._old: float | None = None  # what the last line with a time said, where that was long before it arrived
         self._trace = ""  # "": in no traceback, "in": in one, "behind": behind its last line
         self.arrived_at(arrivals)
 
@@ -44,9 +51,9 @@ class Annotator:
 
     def glance(self, raw: RawLine) -> Line:
         """What *raw* says, which is not whole yet: it will be given again."""
-        head, trace = self._head, self._trace
+        head, old, trace = self._head, self._old, self._trace
         line = self.line(raw, is_open=True)
-        self._head, self._trace = head, trace
+        self._head, self._old, self._trace = head, old, trace
         return line
 
     def line(self, raw: RawLine, *, is_open: bool = False) -> Line:
@@ -65,7 +72,9 @@ class Annotator:
             else:
                 level, when = level_of(data), time_of(data, self.zone, arrived)
             if when is None:
-                when = arrived
+                when = arrived if self._old is None else self._old
+            else:
+                self._old = when if arrived is not None and arrived - when > LIVE_SECONDS else None
             if data or not self._trace:
                 self._head = (level, when)
         return Line(raw.offset, raw.end, text_of(data, cut=raw.cut), raw.cut, when, arrived, level, more, is_open)
