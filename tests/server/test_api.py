@@ -105,6 +105,8 @@ def test_bytes_and_ranges(bench):
         assert bench.ask("/api/v1/streams/s/j/f/bytes", **{"If-None-Match": tags})[0].status == 304
     changed, body = bench.ask("/api/v1/streams/s/j/f/bytes", Range="bytes=2-4", **{"If-Range": '"another"'})
     assert (changed.status, body) == (200, b"0123456789")
+    head, body = bench.ask("/api/v1/streams/s/j/f/bytes", method="HEAD", Range="bytes=2-4")
+    assert (head.status, body, head.headers["Content-Length"]) == (200, b"", "10")
     assert bench.ask("/api/v1/streams/s/j/g/bytes")[0].status == 404
     assert bench.ask("/api/v1/streams/../../etc/passwd")[0].status == 404
 

@@ -7,7 +7,9 @@ import http.client
 import re
 
 import pytest
+from starlette.responses import Response
 
+from logstreamer.server.auth import Session
 from logstreamer.server.pages import STATIC
 from server.bench import TOKEN
 
@@ -28,6 +30,15 @@ def cookie(bench):
     """What a browser sends after it was let in."""
     answer, _ = visit(bench, f"/?token={TOKEN}")
     return {"Cookie": answer.headers["Set-Cookie"].split(";")[0]}
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_over_https_the_cookie_never_travels_in_the_clear(scheme):
+    """Secure, which a browser would not take over http."""
+    response = Response()
+    Session(TOKEN).give(response, {"type": "http", "scheme": scheme, "headers": []})
+
+    assert ("Secure" in response.headers["Set-Cookie"].split("; ")) == (scheme == "https")
 
 
 def test_the_token_is_exchanged_for_a_cookie_and_leaves_the_address_bar(bench):

@@ -81,7 +81,8 @@ class Files:
         if _names(request.headers.get("if-none-match", ""), etag):
             reader.close()
             return Response(status_code=304, headers=headers)
-        whole = request.headers.get("if-range", etag) != etag
+        # RFC 9110 has ranges for GET alone.
+        whole = request.method != "GET" or request.headers.get("if-range", etag) != etag
         try:
             part = None if whole else parse_range(request.headers.get("range", ""), size)
         except Unsatisfiable:
@@ -93,7 +94,7 @@ class Files:
             headers["Content-Range"] = f"bytes {start}-{end - 1}/{size}"
         if request.method == "HEAD":
             reader.close()
-            return Response(status_code=206 if part else 200, headers=headers)
+            return Response(headers=headers)
         return StreamingResponse(_read(reader, start, end), 206 if part else 200, headers)
 
     async def lines(self, request: Request, status: StreamStatus) -> Response:

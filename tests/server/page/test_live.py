@@ -137,6 +137,10 @@ def test_a_cut_leaves_no_gap_and_nothing_double(stage: Stage, screen):
         number += 100
         screen.wait_line(number - 1)
 
+    # What the live connection brought, before anything is fetched anew: a screen on which all of it has room.
+    screen.tab.set_viewport_size({"width": 1280, "height": 30 * number})
+    screen.wait_line(0)
+    assert screen.numbers == list(range(number))
     assert screen.all_numbers() == list(range(number))
     screen.forgive_lost_connections()
 

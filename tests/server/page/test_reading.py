@@ -124,6 +124,24 @@ def test_a_bad_pattern_is_explained(stage: Stage, screen):
     screen.complaints[:] = [one for one in screen.complaints if "400" not in one]
 
 
+@pytest.mark.parametrize(
+    ("reason", "words"),
+    [("failed", "The search failed: only 3 B of 9 B"), ("time", "The time was up: 3 B of 9 B"), ("limit", "enough")],
+)
+def test_a_search_that_did_not_look_everywhere_says_so(stage: Stage, screen, reason, words):
+    """What was not found may still be there."""
+    done = {"hits": 0, "truncated": True, "scanned": 3, "total": 9, "reason": reason}
+    body = f"event: done\ndata: {json.dumps(done)}\n\n"
+    screen.tab.route("**/api/v1/search?*", lambda way: way.fulfill(body=body, content_type="text/event-stream"))
+    screen.open("", ".src")
+    screen.press("/")
+    screen.tab.keyboard.type("x")
+    screen.press("Enter")
+
+    screen.says("#scanned", re.compile(words))
+    assert screen.tab.locator("#scanned").get_attribute("role") == ("alert" if reason == "failed" else "status")
+
+
 def test_json_lines_unfold(stage: Stage, screen):
     """A JSON line is its message with its fields, and all of it on demand."""
     log = stage.stream("json.log", b'{"level": "warn", "msg": "late update", "round": 7, "of": ["a", "b"]}\n')

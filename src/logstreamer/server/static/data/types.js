@@ -88,10 +88,11 @@
  * @typedef {object} Done
  * @property {number} hits
  * @property {boolean} truncated not everything was looked at,
- * @property {string} [reason] because of "limit", "time" or "size"
+ * @property {string} [reason] because of "limit", "time" or "size", or as it "failed"
  * @property {string} [cursor] where to go on
  * @property {string[]} [unreadable] streams
  * @property {number} scanned
+ * @property {number} total
  */
 
 export {};

@@ -9,9 +9,12 @@ import { zone } from "./look.js";
 
 /** @import {App} from "../app.js" */
 /** @import {Found} from "../data/search.js" */
-/** @import {Hit, Line} from "../data/types.js" */
+/** @import {Done, Hit, Line} from "../data/types.js" */
 
 const MOST_TEXT = 400;
+
+/** Why not everything was looked at. @type {Record<string, string>} */
+const ENDINGS = { limit: "These are enough for one list", size: "These are enough for one list", time: "The time was up" };
 
 /** @param {{app: App}} props */
 export function Results({ app }) {
@@ -48,8 +51,11 @@ function Scanned({ app, found }) {
   if (found.pattern === "") return html`<p class="scanned">A regular expression (RE2). Enter searches every stored byte, the newest first.</p>`;
   if (done) {
     const missed = done.unreadable?.length ? ` Could not be read: ${done.unreadable.join(", ")}.` : "";
+    if (done.reason === "failed") {
+      return html`<p class="scanned is-bad" id="scanned" role="alert">The search failed: only ${scanned(done)}, the newest. ${missed}</p>`;
+    }
     return html`<p class="scanned" id="scanned" role="status">
-      ${done.truncated ? `${format.size(done.scanned)} scanned, the newest.` : `All of ${format.size(done.scanned)} scanned.`}${missed}
+      ${done.truncated ? `${ENDINGS[done.reason ?? ""] ?? "It ended early"}: ${scanned(done)}, the newest.` : `All of ${format.size(done.scanned)} scanned.`}${missed}
       ${done.truncated && done.cursor && html` <button class="link" id="more" onClick=${() => void app.search.more()}>look further back</button>`}
     </p>`;
   }
@@ -61,6 +67,11 @@ function Scanned({ app, found }) {
     <progress max=${progress.total || 1} value=${progress.scanned} aria-label="Scanned"></progress>
     ${format.size(progress.scanned)} of ${format.size(progress.total)} scanned${where}
   </p>`;
+}
+
+/** @param {Done} done */
+function scanned(done) {
+  return `${format.size(done.scanned)} of ${format.size(done.total)} scanned`;
 }
 
 /** @param {{app: App, hit: Hit, index: number}} props */
