@@ -182,11 +182,15 @@ class SiteLogStreamer(Widget):
             unfinished = Unfinished(directory)
         except OSError:
             return
+        names = unfinished.names()
+        if not names:  # as of nearly all jobs of the past
+            unfinished.close()
+            return
         engine, site = fl_ctx.get_engine(), fl_ctx.get_identity_name()
 
         def finish() -> None:
             with unfinished:
-                for name in unfinished.names():
+                for name in names:
                     if not _claim(directory, name):
                         continue
                     try:
