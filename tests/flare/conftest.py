@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from conftest import wait_until
 from flare.cellnet import Pair
 from logstreamer import FileStreamer, LogStreamer
 from streamers.recording import Recorder
@@ -14,6 +15,7 @@ pytest.importorskip("nvflare")
 from flare.apart import ApartNet, Nursery, over_there
 from flare.net import FlareNet, Sites
 from logstreamer.flare import JobLogReceiver
+from logstreamer.flare.hub import hub_of
 
 
 @pytest.fixture
@@ -64,6 +66,7 @@ def receiver(near: FlareNet, tmp_path: Path) -> Iterator[JobLogReceiver]:
     receiver = JobLogReceiver(store=str(tmp_path / "logs"))
     receiver._on_start("START_RUN", near.engine("server").new_context())
     yield receiver
+    wait_until(lambda: hub_of(near.engine("server")).live(None) == 0)  # nobody writes what is closed now
     assert receiver._stored is not None
     receiver._stored.store.close()
 
