@@ -52,7 +52,7 @@ class Server:
     def __init__(self, root: Path, manager: Manager | None, job: str = JOB, **args: Any) -> None:
         self.job = job
         self.receiver = JobLogReceiver(**args)
-        self.stored = self.receiver._open(SimpleNamespace(get_job_id=lambda: job))
+        self.stored = self.receiver._open(SimpleNamespace(get_job_id=lambda: job, get_prop=lambda name: None))
         workspace = SimpleNamespace(get_run_dir=lambda job: str(root / "run" / job))
         self.engine: Any = SimpleNamespace(
             new_context=lambda: nullcontext(SimpleNamespace()),

@@ -4,18 +4,32 @@ from __future__ import annotations
 
 import gc
 import logging
+import re
 import stat
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
+from nvflare.apis.fl_constant import FLContextKey
 
 from logstreamer.errors import StoreError
 from logstreamer.flare import JobLogReceiver, job_log_receiver
-from logstreamer.flare.opened import private_directory
+from logstreamer.flare.opened import new_mark, private_directory
+from logstreamer.protocol.frames import VERSION, Open, StreamKey
+from logstreamer.store import View
 from logstreamer.store.catalogue import Store
 
-JOB = SimpleNamespace(get_job_id=lambda: "job-7")
+KEY = StreamKey("log_streaming", "live_log", "simulate_job", "log.txt", "/workspace/site-1/log.txt")
+
+
+def run_of(job: str) -> Any:
+    """The context of a run of *job*."""
+    workspace = {FLContextKey.WORKSPACE_OBJECT: SimpleNamespace(get_root_dir=lambda: "/workspace")}
+    return SimpleNamespace(get_job_id=lambda: job, get_prop=workspace.get)
+
+
+JOB = run_of("job-7")
 
 
 def test_two_receivers_of_one_place_share_a_store(tmp_path: Path):
@@ -84,3 +98,27 @@ def test_a_default_place_of_somebody_elses_is_refused(tmp_path: Path, monkeypatc
 
     with pytest.raises(StoreError, match="dest_dir"):
         JobLogReceiver()._open(JOB)
+
+
+def test_two_simulators_at_once_do_not_share_the_default_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Both call their job simulate_job; nor does one find what another left that was killed."""
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    kept = []
+    for _ in range(2):
+        receiver = JobLogReceiver()
+        sink = receiver._sink(None, receiver._open(run_of("simulate_job")), "site-1", Open(VERSION, KEY, "run"))
+        sink.begin(Open(VERSION, KEY, "run"))
+        kept.append(receiver)
+
+    with View(private_directory()) as view:
+        records = view.streams()
+    assert [record.state for record in records] == ["live", "live"]
+    assert len({record.site for record in records}) == 2
+    assert all(re.fullmatch("simulate_job-[0-9a-f]{8}/site-1/log.txt", record.path) for record in records)
+
+
+def test_a_server_that_is_started_again_finds_its_part_of_the_default_place():
+    """And another server of this user has a part of its own."""
+    marks = [new_mark("", f"/workspace/{name}") for name in "aab"]
+
+    assert marks[0] == marks[1] != marks[2]

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
 from nvflare.apis.event_type import EventType
-from nvflare.apis.fl_constant import SystemComponents
+from nvflare.apis.fl_constant import FLContextKey, SystemComponents
 from nvflare.app_common.logging.constants import LIVE_LOG_TOPIC, Channels
 from nvflare.widgets.widget import Widget
 
@@ -24,7 +24,7 @@ from logstreamer.flare.fed_job import add_widget
 from logstreamer.flare.handover import Handover
 from logstreamer.flare.hub import Hub, hub_of
 from logstreamer.flare.job_sink import JobSink
-from logstreamer.flare.opened import open_stored, private_directory
+from logstreamer.flare.opened import new_mark, open_stored, private_directory
 from logstreamer.flare.rules import KILL_SWITCH, is_denied
 from logstreamer.printable import printable
 from logstreamer.protocol.frames import Open, StreamKey
@@ -61,6 +61,7 @@ class JobLogReceiver(Widget):
 
     Args:
         dest_dir: where the copies lie; None: `logstreamer-UID` in the directory for temporary files, this user's alone.
+            There `{job_id}` is followed by a mark of the process or server, see `opened.new_mark`.
         idle_timeout: seconds without a message after which a sender is given up (>= 0); 0: never.
         store: a directory of logstreamer's (`logstreamer serve --dest`) in place of dest_dir: the copies lie at
             `{store}/{client}/{job_id}/{file}` and stay there, `logstreamer ls`, `logs` and `verify` read them while
@@ -83,6 +84,7 @@ class JobLogReceiver(Widget):
         self._idle_timeout = idle_timeout
         self._store = store
         self._stored: Stored | None = None
+        self._mark = ""  # follows the job's id in the default place
         self._handover = Handover()
         self._said: Recent[tuple[str, str], bool] = Recent(MAX_SAID)
         self._lock = threading.Lock()
@@ -124,8 +126,10 @@ class JobLogReceiver(Widget):
     def _open(self, fl_ctx: Any) -> Stored:
         with self._lock:
             if self._stored is None:
-                root = self._store or self._dest_dir or private_directory()
-                part = f"nvflare-{fl_ctx.get_job_id() or 'server'}"
+                job, root = fl_ctx.get_job_id(), self._store or self._dest_dir
+                if root is None:
+                    root, self._mark = private_directory(), f"-{new_mark(job, _workspace(fl_ctx))}"
+                part = f"nvflare-{job or 'server'}{self._mark}"
                 self._stored = open_stored(self, root, part, idle_timeout=self._idle_timeout)
             return self._stored
 
@@ -151,11 +155,11 @@ class JobLogReceiver(Widget):
         def on_end(path: str, rc: str, reason: str) -> None:
             self._ended(engine, stored, site, key, path, rc, reason)
 
+        upper, lower = (f"{key.job}{self._mark}", site) if self._store is None else (site, key.job)
         return JobSink(
             stored,
-            site,
-            key.job,
-            by_job=self._store is None,
+            upper,
+            lower,
             refusal=lambda: self._refusal(engine, site, key.job),
             on_end=on_end,
         )
@@ -237,6 +241,11 @@ def _missing(engine: Any, hub: Hub, job: str) -> list[str]:
         return []
     clients = engine.get_clients() if hasattr(engine, "get_clients") else []
     return sorted(client.name for client in clients if client.name not in begun and not _forbids(client))
+
+
+def _workspace(fl_ctx: Any) -> str:
+    workspace = fl_ctx.get_prop(FLContextKey.WORKSPACE_OBJECT)
+    return str(workspace.get_root_dir()) if workspace is not None else ""
 
 
 def _forbids(client: Any) -> bool:

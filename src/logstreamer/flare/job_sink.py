@@ -18,8 +18,7 @@ class JobSink(StoreSink):
 
     Args:
         stored: where the copies lie.
-        site, job: who sends, for which job; as NVFlare's engine authenticated them.
-        by_job: the copy lies at JOB/SITE/FILE and not at SITE/JOB/FILE.
+        upper, lower: the copy lies at UPPER/LOWER/FILE.
         refusal: why nothing is taken from this site; "": it is.
         on_end: `on_end(path, rc, reason)`: *path* relative to the store, "" where nothing was stored.
     """
@@ -27,16 +26,15 @@ class JobSink(StoreSink):
     def __init__(
         self,
         stored: Stored,
-        site: str,
-        job: str,
+        upper: str,
+        lower: str,
         *,
-        by_job: bool,
         refusal: Callable[[], str],
         on_end: Callable[[str, str, str], None],
     ) -> None:
-        super().__init__(stored, job if by_job else site)
+        super().__init__(stored, upper)
         self.blocking = True  # at the end the file is handed over to NVFlare's job storage
-        self._job = site if by_job else job
+        self._lower = lower
         self._refusal = refusal
         self._on_end = on_end
 
@@ -45,7 +43,7 @@ class JobSink(StoreSink):
         refusal = self._refusal()
         if refusal:
             raise StreamRefused(refusal)
-        return super().begin(msgspec.structs.replace(frame, key=msgspec.structs.replace(frame.key, job=self._job)))
+        return super().begin(msgspec.structs.replace(frame, key=msgspec.structs.replace(frame.key, job=self._lower)))
 
     def end(self, rc: str, reason: str) -> None:
         """The run is over: the file is closed, and then handed over."""

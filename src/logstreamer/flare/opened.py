@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
+import secrets
 import stat
 import tempfile
 import threading
@@ -42,6 +44,15 @@ def _release(key: tuple[str, str]) -> None:
         else:
             del _opened[key]
             stored.store.close()
+
+
+def new_mark(job: str, workspace: str) -> str:
+    """Eight digits that tell the receivers of one directory apart.
+
+    The server of a *workspace* has the same ones whenever it is started, and continues what it finds. The process of a
+    *job* has its own, because simulators give all their jobs one id; nobody starts it again.
+    """
+    return secrets.token_hex(4) if job else hashlib.sha256(os.fsencode(os.path.realpath(workspace))).hexdigest()[:8]
 
 
 def private_directory() -> str:
