@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 
 TICK_SECONDS = 1.0
@@ -19,26 +20,35 @@ def dead_after(idle_timeout: float) -> float:
     return 2 * (min(BEAT_SECONDS, idle_timeout / 3) if idle_timeout > 0 else BEAT_SECONDS)
 
 
+def since_boot() -> float:
+    """Seconds, with those in which the machine was suspended, where the system tells: monotonic clocks stand still."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic()
+
+
 class Pauses:
     """Looks at the clock every second while it has to; lives on the engine's loop, as something with a timer.
 
     Args:
         clock: monotonic seconds.
         is_needed: whether there is anybody whose silence is measured.
+        elapsed: seconds of a clock that goes on while the machine is suspended.
     """
 
-    def __init__(self, clock: Callable[[], float], is_needed: Callable[[], bool]) -> None:
+    def __init__(
+        self, clock: Callable[[], float], is_needed: Callable[[], bool], elapsed: Callable[[], float] = since_boot
+    ) -> None:
         self._clock = clock
         self._is_needed = is_needed
-        self._seen = clock()
+        self._elapsed = elapsed
+        self._seen, self._seen_elapsed = clock(), elapsed()
         self._resumed = float("-inf")
 
     def resumed(self) -> float:
         """When the last pause ended (monotonic seconds); one that nobody has noticed yet ends now."""
-        now = self._clock()
-        if now - self._seen > TICK_SECONDS + PAUSE_SECONDS:
+        now, elapsed = self._clock(), self._elapsed()
+        if max(now - self._seen, elapsed - self._seen_elapsed) > TICK_SECONDS + PAUSE_SECONDS:
             self._resumed = now
-        self._seen = now
+        self._seen, self._seen_elapsed = now, elapsed
         return self._resumed
 
     def get_timer(self) -> float | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from logstreamer.apis.shareable import ReturnCode
+from logstreamer.pauses import Pauses
 from logstreamer.protocol.frames import VERSION, Heartbeat, Open, StreamKey
 from logstreamer.protocol.receiver import Position
 from logstreamer.receiver import Receiver
@@ -113,6 +114,16 @@ def test_a_tick_that_is_a_little_late_changes_nothing():
         desk.tick()
 
     assert desk.sink.ends == [ReturnCode.TIMEOUT]
+
+
+def test_a_machine_that_was_suspended_has_paused():
+    """The monotonic clock stands still meanwhile, so another one has to tell."""
+    now, elapsed = 100.0, 100.0
+    pauses = Pauses(lambda: now, lambda: True, lambda: elapsed)
+    now, elapsed = 101.0, 101.0
+    assert pauses.resumed() == float("-inf")
+    now, elapsed = 102.0, 3600.0
+    assert pauses.resumed() == 102.0
 
 
 def test_nobody_looks_at_the_clock_for_nothing():

@@ -40,9 +40,9 @@ def status(state: str = "live", **fields: object) -> StreamStatus:
     return StreamStatus(**{**known, **fields})
 
 
-def happens(rule: Rule, known: Known, at: StreamStatus, *, ago: float = 0.0, now: float = NOW):
+def happens(rule: Rule, known: Known, at: StreamStatus, *, ago: float = 0.0, now: float = NOW, listened: float = 1e9):
     """Details of the events of one look."""
-    return [event.detail for event in detect(rule, Look(at, ago, now), known)]
+    return [event.detail for event in detect(rule, Look(at, ago, now, listened), known)]
 
 
 def rule(when: str, **fields: object) -> Rule:
@@ -87,6 +87,17 @@ def test_silent_once_for_each_silence():
     ]
     for state in ("finished", "failed", "stopped"):
         assert happens(silent, Known(), status(state, last_data=500.0)) == []
+
+
+def test_no_silence_is_longer_than_was_listened():
+    """Whichever clock it is told by: a receiver that was held up itself heard nobody."""
+    known, silent = Known(), rule("silent", silence=60.0)
+
+    assert happens(silent, known, status("quiet", last_data=500.0), listened=59.0) == []
+    assert happens(silent, known, status("unknown"), now=NOW + 600, listened=59.0) == []
+    assert happens(silent, known, status("quiet", last_data=500.0), listened=60.0) == [
+        "nothing came for 60 s, its sender is quiet, at byte 10"
+    ]
 
 
 def test_finished_once():

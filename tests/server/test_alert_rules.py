@@ -160,3 +160,21 @@ def test_what_webhooks_are_sent():
     assert url == "https://h/base/?auth=1"
     assert json.loads(ntfy)["topic"] == "a topic"
     assert json.loads(own) == {"a": ["<a> & ü ", 1], "b": {"c": "3"}}
+
+
+def test_many_streams_of_a_site_are_a_title_and_a_list():
+    """In each template: what a phone shows first is how many they are."""
+    events = [
+        Event(id=str(number), rule="lost", kind="dead", stream=f"s/j/{number:02}", detail="why") for number in range(12)
+    ]
+    many = Event.of_many(events[::-1])
+    _, slack = message(Webhook("w", "http://h/x", "slack"), many)
+    _, ntfy = message(Webhook("w", "http://h/x", "ntfy"), many)
+    _, own = message(Webhook("w", "http://h/x", body={"a": "{total}: {streams}"}), many)
+
+    names = [f"j/{number:02}" for number in range(10)]
+    assert json.loads(slack)["text"].split("\n") == ["lost: s: 12 streams dead", *names, "and 2 more"]
+    assert json.loads(ntfy)["title"] == "s: 12 streams dead"
+    assert json.loads(ntfy)["message"].split("\n") == [*names, "and 2 more"]
+    assert json.loads(own)["a"].startswith("12: s/j/00, s/j/01, ")
+    assert (many.id, Event.of_many(events[:1])) == ("0", events[0])

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import logging
+import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -17,7 +20,9 @@ from logstreamer.server.alerts.event import Event
 from logstreamer.server.alerts.rules import Config, Rule
 from logstreamer.server.alerts.service import WebhookStatus
 from logstreamer.server.alerts.template import Webhook
+from logstreamer.server.status import StreamStatus
 from server.bench import Bench
+from server.test_alert_detector import status
 from server.webhooks import Webhooks
 
 
@@ -35,6 +40,7 @@ def quick(monkeypatch) -> None:
     monkeypatch.setattr(service, "LOOK_SECONDS", 0.02)
     monkeypatch.setattr(service, "TICK_SECONDS", 0.05)
     monkeypatch.setattr(service, "REST_SECONDS", 0.2)
+    monkeypatch.setattr(service, "GATHER_SECONDS", 0.05)
     monkeypatch.setattr(courier, "FIRST_RETRY", 0.02)
     monkeypatch.setattr(courier, "LAST_RETRY", 0.05)
 
@@ -169,6 +175,134 @@ def test_a_sender_that_ended_between_two_looks_is_not_dead(begin, webhooks, monk
     assert webhooks.told == [("finished", "s/j/f")]
 
 
+class Desk:
+    """Alerts that look when they are told to, at a clock that is moved."""
+
+    def __init__(self, directory: Path, webhooks: Webhooks, *rules: Rule) -> None:
+        self.directory, self.webhooks, self.rules = directory, webhooks, rules
+        self.now = 1_800_000_000.0
+        self.alerts: service.Alerts | None = None
+
+    def start(self, *statuses: StreamStatus) -> None:
+        """A receiver; the one before it, if any, was killed."""
+        self.close()
+        hook = Webhook("ops", self.webhooks.url)
+        rules = tuple(msgspec.structs.replace(rule, webhooks=("ops",)) for rule in self.rules)
+        board: Any = None  # what is looked at is given
+        self.alerts = service.Alerts(Config(rules, (hook,)), board, board, str(self.directory), lambda: self.now)
+        self.alerts.begin(list(statuses))
+
+    def look(self, *statuses: StreamStatus, after: float = 0.0) -> None:
+        """Once, so many seconds later."""
+        assert self.alerts is not None
+        self.now += after
+        self.alerts.look(list(statuses))
+
+    def told(self, count: int) -> list[str]:
+        """The texts of the messages, once there are so many and none is on its way."""
+        assert self.alerts is not None
+        wait_until(lambda: len(self.webhooks.taken) >= count and self.alerts.status().webhooks[0].waiting == 0)
+        return [body["text"] for _, body in self.webhooks.taken]
+
+    def close(self) -> None:
+        """End it."""
+        if self.alerts is not None:
+            self.alerts.stop()
+
+
+@pytest.fixture
+def desk(tmp_path: Path, webhooks: Webhooks) -> Iterator[Callable[..., Desk]]:
+    """Makes one with rules."""
+    made: list[Desk] = []
+
+    def make(*rules: Rule) -> Desk:
+        made.append(Desk(tmp_path, webhooks, *rules))
+        return made[-1]
+
+    yield make
+    for each in made:
+        each.close()
+
+
+def streams(state: str, *paths: str) -> list[StreamStatus]:
+    """Several in one state."""
+    return [
+        status(state, path=path, site=path.partition("/")[0], file=path.rpartition("/")[2], finished=None)
+        for path in paths
+    ]
+
+
+SITE = [f"s/j/{number:02}" for number in range(12)]
+
+
+def test_the_streams_of_a_site_that_die_together_are_one_message(desk):
+    """Those of another site are another one; and none comes again, also not from the next receiver."""
+    desk = desk(Rule(name="d", when="dead"))
+    desk.start(*streams("live", *SITE, "t/j/a"))
+    desk.look(*streams("dead", *SITE[3:]))
+    desk.look(*streams("dead", *SITE[:3], "t/j/a"), after=1.0)
+    assert desk.told(0) == []
+    desk.look(after=0.5)
+    assert desk.told(1) == [
+        "s: 12 streams dead: j/00, j/01, j/02, j/03, j/04, j/05, j/06, j/07, j/08, j/09, and 2 more"
+    ]
+    desk.look(after=1.0)
+    assert desk.told(2)[1:] == ["t/j/a is dead: why"]
+
+    for _ in range(2):
+        desk.look(*streams("dead", *SITE, "t/j/a"), after=10.0)
+        desk.look(after=10.0)
+        assert len(desk.told(2)) == 2
+        desk.start(*streams("dead", *SITE, "t/j/a"))
+    assert desk.alerts.status().rules[0].fired == 2
+    body = desk.webhooks.taken[0][1]
+    assert (body["site"], body["total"], body["count"], body["streams"][0]) == ("s", 12, 12, "s/j/00")
+
+
+def test_a_receiver_that_is_killed_while_deaths_gather_loses_none(desk):
+    """The next one tells them, once."""
+    desk = desk(Rule(name="d", when="dead"))
+    desk.start(*streams("live", *SITE))
+    desk.look(*streams("dead", *SITE[:2]))
+    desk.start(*streams("dead", *SITE[:2]))
+    assert desk.told(0) == []
+
+    desk.look(after=1.5)
+    desk.look(after=1.5)
+    assert desk.told(1) == ["s: 2 streams dead: j/00, j/01"]
+
+
+def test_a_cooldown_is_of_each_stream_of_a_site(desk):
+    """Who has died a moment ago is not told again with the others."""
+    desk = desk(Rule(name="d", when="dead", cooldown=60.0))
+    desk.start(*streams("live", "s/j/a", "s/j/b"))
+    desk.look(*streams("dead", "s/j/a"))
+    desk.look(after=1.5)
+    desk.look(*streams("live", "s/j/a"), after=1.0)
+    desk.look(*streams("dead", "s/j/a", "s/j/b"), after=1.0)
+    desk.look(after=1.5)
+    assert desk.told(2) == ["s/j/a is dead: why", "s/j/b is dead: why"]
+    desk.look(after=60.0)
+    assert desk.told(3)[2:] == ["s/j/a is dead: why"]
+
+
+def test_a_pause_of_the_receiver_is_no_silence_of_a_sender(begin, webhooks, monkeypatch):
+    """A stream is silent when it was listened to for so long."""
+    bench = begin(Rule(name="s", when="silent", silence=1.0, streams=("s/j/quiet",)), Rule(name="f", when="finished"))
+    monkeypatch.setattr(bench.engine.receiver, "resumed", time.monotonic)  # it has just been let go on
+    quiet = bench.follow("quiet", b"hello\n")
+    wait_until(lambda: (json.loads(bench.ask("/api/v1/streams/s/j/quiet")[1]).get("last_data") or 0) > 1.5)
+    stop, bench.stop = bench.stop, threading.Event()
+    bench.finish(bench.follow("other", b""))
+    wait_until(lambda: webhooks.taken)
+    assert webhooks.told == [("finished", "s/j/other")]
+
+    monkeypatch.undo()
+    wait_until(lambda: webhooks.told[1:] == [("silent", "s/j/quiet")])
+    bench.stop = stop
+    bench.finish(quiet)
+
+
 def test_a_webhook_that_hangs_holds_up_nothing(begin, webhooks, monkeypatch):
     """Neither what arrives, nor the other webhooks, nor the end."""
     monkeypatch.setattr(service, "CLOSE_SECONDS", 0.1)
@@ -177,9 +311,9 @@ def test_a_webhook_that_hangs_holds_up_nothing(begin, webhooks, monkeypatch):
     hooks = (Webhook("stuck", stuck.url), Webhook("ops", webhooks.url))
     bench = begin(Rule(name="f", when="finished"), hooks=hooks)
     try:
-        for name in "abc":
+        for number, name in enumerate("abc", 1):
             bench.finish(bench.follow(name, b"x\n"))
-        wait_until(lambda: len(webhooks.taken) == 3)
+            wait_until(lambda: len(webhooks.taken) == number)  # noqa: B023
         wait_until(lambda: stuck.hanging == 1)
         wait_until(lambda: [hook.waiting for hook in bench.alerts.status().webhooks] == [3, 0])
         bench.alerts.stop()

@@ -28,13 +28,14 @@ class Look:
     Args:
         ago: seconds since *status* was made.
         now: seconds since the epoch.
+        listened: seconds for which the receiver has listened since it was held up itself: no silence counts for more.
     """
 
-    def __init__(self, status: StreamStatus, ago: float, now: float) -> None:
+    def __init__(self, status: StreamStatus, ago: float, now: float, listened: float = float("inf")) -> None:
         self.status = status
         self.now = now
         since = status.last_data + ago if status.last_data is not None else now - _epoch(status.modified)
-        self.silence = max(0.0, since)
+        self.silence = max(0.0, min(since, listened))
 
     def event(self, rule: Rule, detail: str, offset: int | None = None, lost: int | None = None) -> Event:
         """What *rule* says about it."""

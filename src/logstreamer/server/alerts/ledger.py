@@ -40,6 +40,7 @@ class Known(msgspec.Struct, omit_defaults=True):
         offset: below it everything was looked at, of "match".
         told: when the last message was made, seconds since the epoch.
         held: events since then that were only counted, and the last of them.
+        gathering: when the first of them came, seconds since the epoch: others of its site may follow; 0: none.
     """
 
     created: str = ""
@@ -52,6 +53,7 @@ class Known(msgspec.Struct, omit_defaults=True):
     told: float = 0.0
     held: int = 0
     last: Event | None = None
+    gathering: float = 0.0
 
 
 class Message(msgspec.Struct, frozen=True):

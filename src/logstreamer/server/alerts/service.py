@@ -6,6 +6,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
+from typing import NamedTuple
 
 import msgspec
 
@@ -37,10 +38,15 @@ WHOLE_SECONDS = 60.0
 REST_SECONDS = 2.0
 """A line that has no newline yet is looked at when nothing came for this long."""
 
+GATHER_SECONDS = 1.5
+"""What happens to other streams of the same site within this time is told with it: they have one sender."""
+
 KEEP_SECONDS = 10.0
 """How far patterns were looked for is kept this often, so that not all is looked at again after a restart."""
 
 CLOSE_SECONDS = 2.0
+
+_GATHERED = frozenset({"dead", "silent", "finished", "failed"})
 
 
 class RuleStatus(msgspec.Struct):
@@ -81,6 +87,20 @@ class AlertsStatus(msgspec.Struct):
     webhooks: list[WebhookStatus]
 
 
+class Moment(NamedTuple):
+    """When one look is made.
+
+    Args:
+        at: monotonic seconds.
+        now: seconds since the epoch.
+        listened: seconds for which the receiver has listened since it was held up itself the last time.
+    """
+
+    at: float
+    now: float
+    listened: float
+
+
 class _Seen:
     """The last status of a stream, and when that was (monotonic seconds)."""
 
@@ -116,13 +136,14 @@ class Alerts:
         self._concern: dict[tuple[str, str], bool] = {}
         self._pending: set[str] = set()  # streams with bytes that patterns were not looked for in yet
         self._kept_at = time.monotonic()
+        self._moment = Moment(time.monotonic(), clock(), 0.0)
         for lost in self._ledger.forget((rule.name for rule in config.rules), (hook.name for hook in config.webhooks)):
             logger.error("alerts: given up, there is no webhook %s any more: %s", lost.webhook, lost.event.text)
         self._couriers = [Courier(webhook, self._ledger, clock) for webhook in config.webhooks]
 
     def start(self, engine: BaseEngine) -> None:
         """Begin to look."""
-        engine.pump.ask(lambda: engine.pump.spawn(self._run()))
+        engine.pump.ask(lambda: engine.pump.spawn(self._run(engine)))
 
     def stop(self) -> None:
         """Look no more, and let what is being delivered arrive; what waits is delivered by the next receiver."""
@@ -154,11 +175,13 @@ class Alerts:
 
     # -- looking
 
-    async def _run(self) -> None:
+    async def _run(self, engine: BaseEngine) -> None:
         loop = asyncio.get_running_loop()
         watcher = self._board.news.watch()
         try:
-            await loop.run_in_executor(None, self.begin, await self._board.all())
+            statuses = await self._board.all()
+            self._moment = self._moment_of(engine)
+            await loop.run_in_executor(None, self.begin, statuses)
             whole = time.monotonic() + WHOLE_SECONDS
             while not watcher.over:
                 await watcher.wait(TICK_SECONDS)
@@ -166,6 +189,7 @@ class Alerts:
                 if is_whole := time.monotonic() >= whole:
                     whole = time.monotonic() + WHOLE_SECONDS
                     changed = await self._board.all()
+                self._moment = self._moment_of(engine)
                 await loop.run_in_executor(None, self._look_safely, changed, is_whole)
                 await asyncio.sleep(LOOK_SECONDS)
         finally:
@@ -174,7 +198,6 @@ class Alerts:
     def begin(self, statuses: list[StreamStatus]) -> None:
         """The first look: rules that are new learn what is there already."""
         change = Transaction()
-        now = time.monotonic()
         for rule in self._config.rules:
             if self._ledger.begun(rule.name) == rule.print:
                 continue
@@ -182,7 +205,7 @@ class Alerts:
             for status in statuses:
                 if self._concerns(rule, status):
                     known = Known(identity(status))
-                    begin(rule, self._look_at(_Seen(status, now, None)), known)
+                    begin(rule, self._look_at(_Seen(status, self._moment.at, None)), known)
                     change.known.append((rule.name, status.path, known))
         if change.begun:
             self._ledger.record(change)
@@ -201,12 +224,11 @@ class Alerts:
             changed: those that are not as they were.
             is_whole: these are all there are.
         """
-        now = time.monotonic()
         if is_whole:
             kept = {status.path for status in changed}
             self._seen = {path: seen for path, seen in self._seen.items() if path in kept}
         for status in changed:
-            self._seen[status.path] = _Seen(status, now, self._seen.get(status.path))
+            self._seen[status.path] = _Seen(status, self._moment.at, self._seen.get(status.path))
         change = Transaction()
         news = {status.path for status in changed}
         for rule in self._config.rules:
@@ -228,7 +250,13 @@ class Alerts:
         return self._concern[key]
 
     def _look_at(self, seen: _Seen) -> Look:
-        return Look(seen.status, time.monotonic() - seen.at, self._clock())
+        at, now, listened = self._moment
+        return Look(seen.status, at - seen.at, now, listened)
+
+    def _moment_of(self, engine: BaseEngine) -> Moment:
+        """Now. A pause of this process that comes after it is one of the next look."""
+        at, now = time.monotonic(), self._clock()
+        return Moment(at, now, at - engine.receiver.resumed())
 
     def _apply(self, rule: Rule, seen: _Seen, change: Transaction) -> None:
         status = seen.status
@@ -240,28 +268,44 @@ class Alerts:
             change.known.append((rule.name, status.path, known))
 
     def _happened(self, rule: Rule, known: Known, event: Event, count: int, change: Transaction) -> None:
-        """*event* is told now, or counted until its cooldown is over; *count* events, of which it is the last."""
-        now = self._clock()
-        if 0 <= now - known.told < rule.cooldown:
+        """*event*, the last of *count*, is told now, or when others have come and its cooldown is over."""
+        if rule.when in _GATHERED or self._is_cooling(rule, known):
             known.held += count
             known.last = event
+            known.gathering = known.gathering or (self._clock() if rule.when in _GATHERED else 0.0)
             return
-        self._tell(rule, known, msgspec.structs.replace(event, count=known.held + count), change)
+        self._tell(rule, [(known, msgspec.structs.replace(event, count=known.held + count))], change)
 
-    def _tell(self, rule: Rule, known: Known, event: Event, change: Transaction) -> None:
-        known.told, known.held, known.last = self._clock(), 0, None
-        change.queued += [Message(f"{event.id}-{webhook}", webhook, event, known.told) for webhook in rule.webhooks]
+    def _is_cooling(self, rule: Rule, known: Known) -> bool:
+        return 0 <= self._clock() - known.told < rule.cooldown
+
+    def _is_gathering(self, known: Known) -> bool:
+        return 0 <= self._clock() - known.gathering < GATHER_SECONDS
+
+    def _tell(self, rule: Rule, told: list[tuple[Known, Event]], change: Transaction) -> None:
+        """One message about the streams of one site."""
+        now = self._clock()
+        for known, _ in told:
+            known.told, known.held, known.last, known.gathering = now, 0, None, 0.0
+        event = Event.of_many([event for _, event in told])
+        change.queued += [Message(f"{event.id}-{webhook}", webhook, event, now) for webhook in rule.webhooks]
 
     def _release(self, change: Transaction) -> None:
-        """What was held back by cooldowns that are over now."""
+        """What was held back and waits for nothing any more; with the first of a site what has happened to others."""
         rules = {rule.name: rule for rule in self._config.rules}
         changed = {(rule, stream) for rule, stream, _ in change.known}
+        sites: dict[tuple[str, str], list[tuple[str, Known, Event]]] = {}
         for name, stream, known in self._ledger.held():
-            rule = rules[name]
-            if (name, stream) in changed or known.last is None or 0 <= self._clock() - known.told < rule.cooldown:
+            if (name, stream) in changed or known.last is None or self._is_cooling(rules[name], known):
                 continue
-            self._tell(rule, known, msgspec.structs.replace(known.last, count=known.held), change)
-            change.known.append((name, stream, known))
+            group = stream.partition("/")[0] if rules[name].when in _GATHERED else stream
+            event = msgspec.structs.replace(known.last, count=known.held)
+            sites.setdefault((name, group), []).append((stream, known, event))
+        for (name, _), waiting in sites.items():
+            if all(self._is_gathering(known) for _, known, _ in waiting):
+                continue
+            self._tell(rules[name], [(known, event) for _, known, event in waiting], change)
+            change.known += [(name, stream, known) for stream, known, _ in waiting]
 
     # -- patterns
 

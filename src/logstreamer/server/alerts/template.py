@@ -68,6 +68,8 @@ def values_of(event: Event) -> dict[str, Any]:
         "lost": event.lost,
         "line": event.line,
         "count": event.count,
+        "streams": list(event.streams or filter(None, [event.stream])),
+        "total": event.total or int(bool(event.stream)),
         "at": event.at,
         "receiver": socket.gethostname(),
     }
@@ -85,7 +87,8 @@ def _plain(url: str, event: Event) -> tuple[str, bytes]:
 
 def _slack(url: str, event: Event) -> tuple[str, bytes]:
     # https://docs.slack.dev/messaging/formatting-message-text: these three are the only ones that mean something.
-    text = f"{event.rule}: {event.text}".replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    said = "\n".join([f"{event.rule}: {event.title}", *event.names]) if event.total else f"{event.rule}: {event.text}"
+    text = said.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     return url, _json({"text": text})
 
 
@@ -95,8 +98,8 @@ def _ntfy(url: str, event: Event) -> tuple[str, bytes]:
     root, _, topic = parts.path.rstrip("/").rpartition("/")
     body = {
         "topic": unquote(topic),
-        "title": event.rule,
-        "message": event.text,
+        "title": event.title,
+        "message": "\n".join(event.names) if event.total else event.text,
         "priority": 4 if event.kind in _URGENT else 3,
         "tags": [_TAGS.get(event.kind, "bell")],
     }
@@ -117,8 +120,12 @@ def changed(tree: Any, change: Callable[[str], str]) -> Any:
 
 def _filled(tree: Any, values: dict[str, Any]) -> Any:
     return changed(
-        tree, lambda text: _NAME.sub(lambda match: "" if values[match[1]] is None else str(values[match[1]]), text)
+        tree, lambda text: _NAME.sub(lambda match: "" if values[match[1]] is None else _word(values[match[1]]), text)
     )
+
+
+def _word(value: object) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 def _texts(tree: object) -> Iterator[str]:
