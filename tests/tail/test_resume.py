@@ -757,6 +757,44 @@ def test_t10_only_what_all_files_begin_with_was_stored(log: Log, follow: Follow,
     assert after.lost == []
 
 
+@pytest.mark.parametrize("header", HEADERS.values(), ids=HEADERS)
+def test_t10_of_the_file_no_more_is_left_than_all_files_begin_with(log: Log, follow: Follow, header: bytes):
+    """Both copies agree with it, and are longer: no copies of it."""
+    log.write(header)
+    held, point = read_partly(log, follow, limit=4096)
+    text = header
+    for _ in range(2):
+        text += log.append(100)
+        log.copytruncate()
+        log.write(header)
+        text += header
+
+    after = follow(resume=point)
+    after.settle()
+
+    assert held + after.data == text
+    assert after.lost == []
+
+
+@pytest.mark.parametrize("how", ["rotate", "copytruncate"])
+@pytest.mark.parametrize("counts", [(90, 90, 90), (90, 180, 270), (270, 90, 180)])
+def test_t10_one_line_again_and_again(tmp_path: Path, follow: Follow, how: str, counts: tuple[int, ...]):
+    """Each agrees with the others and is no copy of any."""
+    line = b"." * 49 + b"\n"
+    log = Log(tmp_path / "app.log", lambda _: line)
+    log.append(counts[0])
+    held, point = read_partly(log, follow)
+    for count in counts[1:]:
+        getattr(log, how)()
+        log.append(count)
+
+    after = follow(resume=point)
+    after.settle()
+
+    assert held + after.data == line * sum(counts)
+    assert after.lost == []
+
+
 def test_t10_files_that_begin_like_one_that_was_deleted_are_read(log: Log, follow: Follow):
     """Of the mark's file no more was seen than its header; that the others have it too makes them no older."""
     header = HEADERS["short"]

@@ -784,3 +784,19 @@ def test_t08_only_a_part_of_identical_first_bytes_was_seen_of_an_empty_file(
 
     assert reading.data == written + header[:4096] + rest
     assert reading.lost == []
+
+
+def test_t07_copies_of_one_line_again_and_again_are_no_copies_of_each_other(tmp_path: Path, follow: Follow):
+    line = b"." * 49 + b"\n"
+    log = Log(tmp_path / "app.log", lambda _: line)
+    log.append(100)
+    reading = follow(limit=500)
+    reading.read(3)
+    for count in (120, 90):
+        log.copytruncate()
+        log.append(count)
+
+    reading.settle()
+
+    assert reading.data == line * 310
+    assert reading.lost == []

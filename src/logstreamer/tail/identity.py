@@ -199,3 +199,18 @@ def same_text(one: ReadAt, one_size: int, other: ReadAt, other_size: int) -> boo
         return False
     head, tail = min(size, HEAD_SIZE), min(size, ANCHOR_SIZE)
     return one(0, head) == other(0, head) and one(size - tail, tail) == other(size - tail, tail)
+
+
+def surely_same(one: ReadAt, one_size: int, other: ReadAt, other_size: int) -> bool:
+    """As `same_text`, but False for one line again and again: logs of their own may agree in that."""
+    return same_text(one, one_size, other, other_size) and not _is_one_line(one, min(one_size, other_size))
+
+
+def _is_one_line(read: ReadAt, size: int) -> bool:
+    """Whether a text, as far as its two ends tell, is the same line again and again."""
+    head, last = read(0, min(size, HEAD_SIZE)), read(max(0, size - ANCHOR_SIZE), min(size, ANCHOR_SIZE))
+    line = head[: head.find(b"\n") + 1]
+    if not line or len(line) == len(head):
+        return False
+    times = (len(head) + len(last)) // len(line) + 2
+    return (line * times).startswith(head) and last in line * times

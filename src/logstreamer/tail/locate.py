@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from logstreamer.tail.content import UNPACKERS, Content, Look, open_content
-from logstreamer.tail.identity import FileId, Trail, same_text
+from logstreamer.tail.identity import FileId, Trail, same_text, surely_same
 from logstreamer.tail.siblings import Sibling, list_siblings
 from logstreamer.tail.source import Source
 from logstreamer.tail.types import ANCHOR_SIZE
@@ -268,7 +268,7 @@ def holds_same(find: Find, source: Source) -> bool:
     if find.content is None or source.content is None:
         return False
     size = find.content.look().size
-    return size == 0 or same_text(find.content.read, size, source.content.read, source.look.size)
+    return size == 0 or surely_same(find.content.read, size, source.content.read, source.look.size)
 
 
 def _is_begun_copy(find: Find, content: Content) -> bool:
@@ -311,11 +311,9 @@ def _is_copy(content: Content, size: int, packed: bool, source: Source) -> bool:
     if source.content is None or source.content.id == content.id:
         return False
     whole = source.content.look().size  # since our last look it may have been written to, and compressed
-    if packed and size != whole:
-        return False
-    if not packed and size < EVIDENCE:
-        return False
-    return same_text(content.read, size, source.content.read, whole)
+    if packed:
+        return size == whole and same_text(content.read, size, source.content.read, whole)
+    return size >= EVIDENCE and surely_same(content.read, size, source.content.read, whole)
 
 
 def open_sibling(sibling: Sibling) -> Find:
@@ -379,4 +377,4 @@ def find_copy(finds: list[Find], trail: Trail) -> int | None:
 def _more_of(content: Content, copy: Content) -> bool:
     """Whether *content* is another copy of the text that *copy* holds, as far as both go."""
     size, known = content.look().size, copy.look().size
-    return (min(size, known) >= EVIDENCE or size == known) and same_text(content.read, size, copy.read, known)
+    return (min(size, known) >= EVIDENCE or size == known) and surely_same(content.read, size, copy.read, known)

@@ -119,13 +119,20 @@ def _find(resume: ResumePoint, token: Token, siblings: list[Sibling], *, unlike:
             continue
         try:
             goes_on = _goes_on(resume, token, str(sibling.id), find.content, find.content.look().size)
-            if goes_on and (unlike is None or not holds_same(find, unlike)):
+            if goes_on and not (unlike and _is_copy(find, unlike)):
                 return find
         except BaseException:
             find.content.close()
             raise
         find.content.close()
     return None
+
+
+def _is_copy(find: Find, source: Source) -> bool:
+    assert find.content is not None
+    assert source.content is not None
+    # A log is never shorter than a copy of it: it was truncated since, and no more is left of it than it begins with.
+    return find.content.look().size <= source.content.look().size and holds_same(find, source)
 
 
 def _build(
