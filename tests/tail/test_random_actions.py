@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
@@ -279,6 +279,17 @@ def test_every_target_of_a_swapped_symlink_is_read_in_order_until_the_stop(actio
         assert reading.lost == []
 
 
+_COPIED_WHILE_IT_WAS_SEEN_EMPTY = [
+    ("lose", 1),
+    ("kill", 1),
+    ("append", 8),
+    ("copytruncate", 0),
+    ("lose", 1),
+    ("lose", 1),
+    ("kill", 3),
+    ("kill", 3),
+]
+
 DESTRUCTIVE: dict[str, Callable[[Log], object]] = {
     **ACTIONS,
     "truncate": lambda log: log.truncate(),
@@ -303,6 +314,7 @@ DESTRUCTIVE: dict[str, Callable[[Log], object]] = {
         max_size=40,
     )
 )
+@example(_COPIED_WHILE_IT_WAS_SEEN_EMPTY)
 def test_across_kills_what_stands_in_a_file_is_read_once_though_others_were_destroyed(actions: list[tuple[str, int]]):
     """What was destroyed may be missing, with a gap at its place if a part of its file was stored."""
     with tempfile.TemporaryDirectory() as directory:

@@ -640,6 +640,27 @@ def test_a_copy_that_is_held_already_is_not_read_again_as_a_rotated_file(log: Lo
     assert resumed.lost == []
 
 
+def test_a_file_that_was_compressed_while_the_path_was_missing_is_not_newer_than_the_others(log: Log, follow: Follow):
+    """It stood there when the sender came back, under another name: what lies behind it is no older than that."""
+    text = log.append(10)
+    held, point = read_partly(log, follow)
+    for _ in range(2):
+        log.rotate()
+        text += log.append(5)
+    log.rotate(create=False)
+    after = follow()
+    log.compress(2)
+    log.create()
+    text += log.append(3)
+    after.poll()
+
+    resumed = follow(resume=point, follower=after.follower)
+    resumed.settle()
+
+    assert held + resumed.data == text
+    assert resumed.lost == []
+
+
 @pytest.mark.parametrize("gone", [False, True])
 def test_what_is_held_is_read_though_its_file_was_compressed_or_deleted_since(log: Log, follow: Follow, gone: bool):
     """The sender is back and follows; before the receiver can be reached, the log is rotated again."""

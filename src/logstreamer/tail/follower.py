@@ -169,16 +169,16 @@ class Follower:
             self._set_exists(True)
 
     def _examine(self, source: Source, look: Look, now: float) -> None:
-        was_empty = source.look.size == 0
+        before = source.look
         change = source.examine(look, now)
-        # An empty text shows no truncation: only a copy tells that something was written and truncated meanwhile.
         if change is Change.TRUNCATED:
             self._truncate(source, now)
-        elif change is Change.GREW and was_empty:
+        # An empty text shows no truncation: only a copy tells that something was written and truncated meanwhile.
+        elif change is Change.GREW and before.size == 0:
             try:
-                self._truncate(source, now, certain=False)
+                self._truncate(source, now, empty=before)
             except OSError:
-                source.forget()  # the next look asks again
+                source.forget(before)  # the next look asks again
                 raise
 
     def _discover(self, now: float, known: bool) -> None:
@@ -226,21 +226,21 @@ class Follower:
             self._chain.append(node, now)
             logger.info("%s: source %s %s", self.path, node.opening.source, node.opening.detail)
 
-    def _truncate(self, source: Source, now: float, *, certain: bool = True) -> None:
+    def _truncate(self, source: Source, now: float, *, empty: Look | None = None) -> None:
         """*source* was truncated or rewritten: its rest may be in a copy; then the file goes on as a new source.
 
         Args:
-            certain: else only a copy, of what was written and truncated since the last look, would prove it.
+            empty: how it was last seen, and as which only a copy, of what was written and truncated since, proves it.
         """
         if source.end is not None:
             source.abandon("changed after it was rotated away")
             return
         successor, listing, finds = look_before(source, self._past, self._held(), now)
-        if not certain:
+        if empty is not None:
             finds = self._past.without_copies(finds, successor)
-        if certain or finds:
-            if not certain:
-                source.forget()
+        if empty is None or finds:
+            if empty is not None:
+                source.forget(empty)
             self._succeed(source, successor, finds, now)
             self._collect()
         self._past.accept(listing)

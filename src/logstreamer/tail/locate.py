@@ -197,7 +197,7 @@ class Past:
         if sibling.version in (known.get(sibling.id), self._gone.get(sibling.id)):
             return False
         if newest is None:
-            return True
+            return sibling.mtime_ns not in vanished  # else it is a compressed form of a file that stood there before
         if sibling.packed and sibling.packed not in UNPACKERS:
             # Compressors keep mtime: an older one is a form of what we have, as far as anyone can tell.
             return sibling.mtime_ns > newest.look.mtime_ns

@@ -162,7 +162,7 @@ class Source:
             # If it holds on, the look was taken of it, whatever stood there before.
             if self.holds_on() and len(ends[1]) == min(size, ANCHOR_SIZE):
                 return
-        self.forget()
+        self.forget(self.look._replace(size=0))
 
     def _read_ends(self, content: Content, size: int) -> tuple[bytes, bytes]:
         """How the text begins, and how it ends at *size*: logs may begin alike for longer than any head."""
@@ -243,9 +243,9 @@ class Source:
         self.opening = replace(self.opening, source_offset=start)
         self.trail = trail
 
-    def forget(self) -> None:
-        """Take what was just seen in it, before anybody read it, as not seen: the file is empty, as far as we know."""
-        self.look, self.trail, self.written = self.look._replace(size=0), Trail(), 0
+    def forget(self, look: Look) -> None:
+        """It is as at *look*, when it was empty: what was seen since was not read, and belongs to a later text."""
+        self.look, self.trail, self.written = look, Trail(), 0
 
     def hand_over(self) -> None:
         """Give up the descriptor without closing it: the same file goes on as another generation."""
