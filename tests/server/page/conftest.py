@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, expect, sync_playwright
 
 from e2e.processes import TOKEN
-from server.page.files import prepare
+from server.page.files import prepare, tear
 from server.page.screen import Screen
 from server.page.stage import Stage
 
@@ -47,8 +47,8 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(scope="session")
 def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
-    """A receiver with a sender."""
-    it = Stage(Path(tmp_path_factory.mktemp("page")))
+    """A receiver with a sender, and a copy that has a gap."""
+    it = Stage(Path(tmp_path_factory.mktemp("page")), tear)
     yield it
     it.close()
 

@@ -4,11 +4,21 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from cli.stored import write
+
 HUGE = "s/j/huge.log"
 HUGE_SIZE = 3 << 30
 """A file of 3 GB with lines at its beginning, in its middle and at its end, and holes between them."""
 
 LINES = 20000
+
+TORN = "old/j/torn.log"
+"""A finished copy with a gap of 4 KiB behind line 1."""
+
+
+def tear(copies: Path) -> None:
+    """Write it."""
+    write(copies, TORN, b"INFO line 1\n", 4096, b"INFO line 2\n", state="finished")
 
 
 def block(name: str) -> bytes:

@@ -18,8 +18,8 @@ pytestmark = [pytest.mark.slow, pytest.mark.first, pytest.mark.timeout(300)]
 RATE = 10_000
 SECONDS = 30.0
 MOST_MEMORY = 300 << 20
-MOST_ANSWER = 1.0
-"""Seconds from a key to its effect, in the median: a busy machine is no failure."""
+MOST_ANSWER, MOST_FRAME = 0.3, 0.1
+"""Seconds from a key to its effect, and of a frame, in the median: a busy machine is no failure."""
 
 FRAMES = """() => {
     window.frames = [];
@@ -97,6 +97,7 @@ def test_ten_thousand_lines_a_second(stage: Stage, screen, record_property):
     assert len(answers) >= 10
     assert statistics.median(answers) < MOST_ANSWER
     frames = sorted(screen.tab.evaluate("window.frames"))
+    assert statistics.median(frames) < 1000 * MOST_FRAME
     figures = {
         "lines": flood.written,
         "most heap MiB": round(max(heaps) / 2**20, 1),

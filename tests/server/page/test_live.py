@@ -101,6 +101,50 @@ def test_pause_counts_what_comes_and_live_goes_back(stage: Stage, screen):
     screen.wait_line(623)
 
 
+def test_a_pause_counts_what_passes_the_level(stage: Stage, screen):
+    """Lines that are not shown are no news."""
+    log = stage.stream("level.log", b"ERROR line 0\n")
+    screen.open(f"{log.fragment}&level=error")
+    screen.wait_line(0)
+    screen.press("f")
+    screen.says("#follow", "Paused")
+
+    log.write(b"INFO line 1\nERROR line 2\nINFO line 3\nERROR line 4\n")
+    screen.says("#jump", "2 new lines")
+    log.write(b"INFO line 5\nERROR line 6\n")
+    screen.says("#jump", "3 new lines")
+
+
+def test_more_streams_than_can_be_followed(stage: Stage, screen):
+    """As many as can be are, and it is said."""
+    log = stage.stream("one.log", lines(0, 3))
+    screen.open(f"{log.fragment}&" + "&".join(f"s=s/j/no-{number}.log" for number in range(120)))
+    screen.says(".foot-right", "only the first 100 streams")
+    screen.wait_line(2)
+    screen.says(".link-state", "connected")
+    log.write(lines(3, 5))
+    screen.wait_line(4)
+    expect(screen.tab.locator("#banner")).to_have_count(0)
+    screen.forgive("404")
+
+
+def test_the_list_tells_the_truth(stage: Stage, screen):
+    """Of each stream its last line, the ages of that and of its last beat, its rate, and a picture of a minute."""
+    log = stage.stream("told.log", lines(0, 3))
+    screen.open(log.fragment)
+    row = screen.source(log.path)
+    screen.says(f"{row} .src-last", "line 2 ")
+    screen.says(f"{row} .src-meta", re.compile(r"line \d+ s\s*beat \d s"))
+
+    number = 3
+    while not screen.tab.locator(f"{row} .spark polyline").count():
+        log.write(lines(number, number + 500))
+        number += 500
+        screen.wait_line(number - 1)
+        screen.says(f"{row} .src-last", f"line {number - 1} ")
+    screen.says(f"{row} .src-meta", re.compile(r"[1-9][\d.]* \w+/s"))
+
+
 def test_a_pause_outlasts_what_fits_in_memory(stage: Stage, screen):
     """More comes during a pause than is kept: it is counted all the same, and found by scrolling on."""
     log = stage.stream("long-pause.log", lines(0, 100))

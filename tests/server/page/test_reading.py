@@ -9,15 +9,15 @@ import pytest
 from playwright.sync_api import expect
 
 from server.page.conftest import signed_in
-from server.page.files import HUGE, HUGE_SIZE, LINES, middle_of_huge
+from server.page.files import HUGE, HUGE_SIZE, LINES, TORN, middle_of_huge
 from server.page.measure import heap_of, opened
 from server.page.screen import Screen
 from server.page.stage import Stage
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
-MOST_SECONDS = 5.0
-"""Until a huge file is painted, on a busy machine; docs/page.md has what it takes on a quiet one."""
+MOST_SECONDS = 1.0
+"""Until a place of a huge file is painted, at the best of a few times: the machine may be busy."""
 
 TRACE = b"""\
 2026-11-24 10:00:01,000 ERROR it failed
@@ -31,13 +31,17 @@ def test_a_file_of_three_gigabytes(archive: Stage, browser):
     """It opens at its end, in its middle and at its beginning, and little of it is kept."""
     context = signed_in(browser, archive.url)
     screen = Screen(context.new_page(), archive.url)
-    paint, seen = opened(screen.tab, f"{archive.url}/#s={HUGE}", f"end line {LINES - 1}")
-    assert paint < MOST_SECONDS
-    assert seen < MOST_SECONDS
-    screen.says(".foot", "3.00 GiB")
-
-    box = screen.tab.locator(".rail").bounding_box()
     offset = middle_of_huge() + 500_000
+    for place, text in (("", f"end line {LINES - 1}"), (f"&at={HUGE}@{offset}", "middle line")):
+        times: list[float] = []
+        while min(times, default=MOST_SECONDS) >= MOST_SECONDS and len(times) < 5:
+            times.append(max(opened(screen.tab, f"{archive.url}/#s={HUGE}{place}", text)))
+        assert min(times) < MOST_SECONDS
+
+    screen.press("G")
+    screen.wait_text(f"end line {LINES - 1}")
+    screen.says(".foot", "3.00 GiB")
+    box = screen.tab.locator(".rail").bounding_box()
     screen.tab.mouse.click(box["x"] + 8, box["y"] + box["height"] * offset / HUGE_SIZE)
     screen.wait_text("middle line")
     numbers = screen.numbers
@@ -112,6 +116,50 @@ def test_search_to_permalink(stage: Stage, screen, browser):
     link = screen.tab.url
     screen.open(link[link.index("#") :], ".row.is-selected")
     expect(found).to_contain_text("a needle, 42 mm")
+
+
+def test_a_search_is_kept_in_the_address(stage: Stage, screen):
+    """So that it can be sent to somebody, and outlives a reload; a search that was closed is gone from there."""
+    log = stage.stream("kept.log", b"INFO a Needle & more\nINFO hay\n")
+    screen.open(log.fragment)
+    screen.wait_text("hay")
+    screen.press("/")
+    screen.tab.keyboard.type("a Needle &")
+    screen.press("Enter")
+    screen.tab.check("#only-chosen")
+    screen.says("#scanned", "All of")
+
+    screen.tab.reload()
+    expect(screen.tab.locator(".hit")).to_have_count(1)
+    expect(screen.tab.locator("#only-chosen")).to_be_checked()
+    expect(screen.tab.locator("#search")).to_have_value("a Needle &")
+    screen.press("Escape")
+    expect(screen.tab.locator("#results")).to_have_count(0)
+    assert screen.tab.url.endswith(log.fragment)
+
+
+def test_a_gap_is_marked_at_its_place(stage: Stage, screen):
+    """Between the lines before and behind it, with its size."""
+    screen.open(f"#s={TORN}")
+    screen.wait_line(2)
+
+    rows = screen.tab.eval_on_selector_all(".row", "rows => rows.map(row => row.dataset.mark ?? row.textContent)")
+    gap = rows.index("gap")
+    assert ["line 1" in rows[gap - 1], "line 2" in rows[gap + 1]] == [True, True]
+    screen.says(".row[data-mark=gap]", "4.00 KiB lost")
+
+
+def test_no_line_is_drawn_over_another(stage: Stage, screen):
+    """Marks above one letter, by the hundred, reach far."""
+    calm = [b"2026-11-24 10:00:0%d,000 INFO line %d\n" % (number, number) for number in range(9)]
+    pictures = []
+    for name, last in (("calm.log", "a"), ("marks.log", "a" + "\u0300" * 500)):
+        log = stage.stream(name, b"".join(calm) + f"2026-11-24 10:00:09,000 {last} line 9\n".encode())
+        screen.open(log.fragment)
+        screen.wait_line(9)
+        pictures.append([row.screenshot() for row in screen.tab.locator(".row:not(.mark)").all()[:9]])
+
+    assert pictures[0] == pictures[1]
 
 
 def test_a_bad_pattern_is_explained(stage: Stage, screen):

@@ -1,7 +1,7 @@
 /** App: what the page knows and can do. The views show it and call it; it knows none of them. */
 
 import { computed, effect, signal, untracked } from "./vendor/signals.js";
-import { fragmentOf, placeOf } from "./data/address.js";
+import { MOST_STREAMS, fragmentOf, placeOf } from "./data/address.js";
 import { LEVELS } from "./data/entry.js";
 import { lanesOf } from "./data/lanes.js";
 import { Live } from "./data/live.js";
@@ -104,6 +104,8 @@ export class App {
     return gaps.concat(hits.map((hit) => ({ kind: "hit", fraction: hit.offset / size }))).slice(0, MOST_TICKS);
   });
 
+  /** What was searched for last. @type {import("./data/address.js").Sought | null} */
+  #sought = null;
   #saying = 0;
 
   /** Begin: what the address says, else the stream that moved last. */
@@ -126,10 +128,12 @@ export class App {
   /** Show what the address says. */
   async show() {
     const place = placeOf(location.hash);
-    this.chosen.value = place.streams;
+    if (place.streams.length > MOST_STREAMS) this.say(`only the first ${MOST_STREAMS} streams are shown`);
+    this.chosen.value = place.streams.slice(0, MOST_STREAMS);
+    this.#showSearch(place.sought ?? null);
     this.timeline.least.value = Math.max(0, LEVELS.indexOf(/** @type {import("./data/types.js").Level} */ (place.level)));
-    if (place.line) await this.#reveal(place.line.stream, place.line.offset);
-    else await this.timeline.openEnd(place.streams);
+    if (place.line && this.chosen.value.includes(place.line.stream)) await this.#reveal(place.line.stream, place.line.offset);
+    else await this.timeline.openEnd(this.chosen.value);
   }
 
   #chooseFirst() {
@@ -137,7 +141,7 @@ export class App {
     const byAge = [...this.sources.list.value].sort((a, b) => (b.dataAt ?? 0) - (a.dataAt ?? 0));
     const rank = (/** @type {import("./data/sources.js").Source} */ one) => (STATES.indexOf(one.status.peek().state) < 0 ? 99 : one.status.peek().state === "live" ? 0 : 1);
     byAge.sort((a, b) => rank(a) - rank(b));
-    history.replaceState(null, "", fragmentOf({ streams: [byAge[0].path], line: null, level: "" }));
+    history.replaceState(null, "", fragmentOf({ ...placeOf(location.hash), streams: [byAge[0].path] }));
     void this.show();
   }
 
@@ -251,6 +255,7 @@ export class App {
     const line = { stream: entry.stream, offset: entry.offset };
     const link = new URL(fragmentOf({ streams: this.chosen.value, line, level: "" }), location.href).href;
     history.replaceState(null, "", link);
+    this.#noteSearch();
     try {
       await navigator.clipboard.writeText(link);
       this.say("link copied");
@@ -277,6 +282,7 @@ export class App {
 
   openSearch() {
     this.searching.value = true;
+    this.#noteSearch();
     const box = /** @type {HTMLInputElement | null} */ (document.getElementById("search"));
     box?.focus();
     box?.select();
@@ -285,6 +291,29 @@ export class App {
   closeSearch() {
     this.searching.value = false;
     this.search.stop();
+    this.#noteSearch();
+  }
+
+  /**
+   * Show the results that the address speaks of, or none.
+   * @param {import("./data/address.js").Sought | null} sought
+   */
+  #showSearch(sought) {
+    if (JSON.stringify(sought) === JSON.stringify(this.searching.value ? this.#sought : null)) return;
+    if (sought === null) {
+      this.closeSearch();
+      return;
+    }
+    this.pattern.value = sought.pattern;
+    this.isCase.value = sought.isCase;
+    this.onlyChosen.value = sought.onlyChosen;
+    void this.runSearch();
+  }
+
+  /** The address says what is searched for. */
+  #noteSearch() {
+    const place = placeOf(location.hash);
+    history.replaceState(null, "", fragmentOf({ ...place, sought: this.searching.value ? this.#sought : null }));
   }
 
   async runSearch() {
@@ -292,6 +321,8 @@ export class App {
     this.searching.value = true;
     this.details.value = false;
     this.hit.value = -1;
+    this.#sought = { pattern: this.pattern.value, isCase: this.isCase.value, onlyChosen: this.onlyChosen.value };
+    this.#noteSearch();
     await this.search.run(this.pattern.value, this.isCase.value, this.onlyChosen.value ? this.chosen.value : []);
   }
 
@@ -361,7 +392,8 @@ export class App {
    */
   #visit(streams, line) {
     const level = LEVELS[this.timeline.least.value];
-    const fragment = fragmentOf({ streams, line, level: this.timeline.least.value > 0 ? level : "" });
+    const sought = this.searching.value ? this.#sought : null;
+    const fragment = fragmentOf({ streams, line, level: this.timeline.least.value > 0 ? level : "", sought });
     if (fragment !== location.hash) history.pushState(null, "", fragment);
   }
 

@@ -70,13 +70,21 @@ export function woven(stream, lines, marks) {
 }
 
 /**
- * Whether an entry is shown when only *least* and what is worse is asked for. Marks always are. A line without a level
- * counts as info; the lines of a stack trace have that of the line above them.
+ * Whether an entry is shown when only *least* and what is worse is asked for. Marks always are.
  * @param {Entry} entry
  * @param {number} least index in LEVELS; 0: everything
  */
 export function passes(entry, least) {
-  return least === 0 || entry.line === null || LEVELS.indexOf(entry.line.level ?? "info") >= least;
+  return entry.line === null || lets(entry.line, least);
+}
+
+/**
+ * The same of a line. One without a level counts as info; those of a stack trace have that of the line above them.
+ * @param {Line} line
+ * @param {number} least
+ */
+export function lets(line, least) {
+  return least === 0 || LEVELS.indexOf(line.level ?? "info") >= least;
 }
 
 /** What an entry weighs in memory, about, in characters. @param {Entry} entry */

@@ -3,6 +3,7 @@
 import { signal } from "../vendor/signals.js";
 import * as api from "./api.js";
 import { Arrivals } from "./arrivals.js";
+import { lets } from "./entry.js";
 import { Filling } from "./filling.js";
 import { Reel } from "./reel.js";
 import { seek, timeOf } from "./seek.js";
@@ -194,7 +195,7 @@ export class Timeline {
     const reel = this.reel(event.stream);
     if (reel === undefined) return;
     const fresh = event.lines.filter((line) => line.offset >= reel.heard);
-    if (!this.follow.value) this.#since.add(fresh, event.to - Math.max(event.from, reel.heard), reel.heard >= 0);
+    if (!this.follow.value) this.#since.add(fresh.filter((line) => lets(line, this.least.value)), event.to - Math.max(event.from, reel.heard), reel.heard >= 0);
     if (this.attached.value) this.#arrivals.take(reel, event, fresh);
     else reel.heard = Math.max(reel.heard, ...fresh.filter((line) => !line.open).map((line) => line.end));
   }
