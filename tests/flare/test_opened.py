@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import logging
 import re
 import stat
 from pathlib import Path
@@ -13,8 +12,10 @@ from typing import Any
 import pytest
 from nvflare.apis.fl_constant import FLContextKey
 
+from contract.ends import live_log
+from flare.net import FlareNet
 from logstreamer.errors import StoreError
-from logstreamer.flare import JobLogReceiver, job_log_receiver
+from logstreamer.flare import JobLogReceiver
 from logstreamer.flare.opened import new_mark, private_directory
 from logstreamer.protocol.frames import VERSION, Open, StreamKey
 from logstreamer.store import View
@@ -50,22 +51,42 @@ def test_two_receivers_of_one_place_share_a_store(tmp_path: Path):
     Store(tmp_path / "dest", part="nvflare-job-7").close()
 
 
-def test_a_place_of_another_process_is_one_line(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
-):
-    """And the job goes on."""
-    monkeypatch.setattr(job_log_receiver, "hub_of", lambda engine: None)
-    receiver = JobLogReceiver(dest_dir=str(tmp_path))
+def test_the_sites_hear_that_a_place_is_in_use(near: FlareNet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """At once and for good, so that no end of a run waits; at the server it is one line, and the job goes on."""
+    receiver, fl_ctx = JobLogReceiver(dest_dir=str(tmp_path / "dest")), near.engine("server").new_context()
     said: list[str] = []
     monkeypatch.setattr(receiver, "log_error", lambda fl_ctx, text: said.append(text))
-    fl_ctx = SimpleNamespace(get_job_id=lambda: "job-7", get_engine=lambda: None)
 
-    with Store(tmp_path, part="nvflare-job-7"):
+    with Store(tmp_path / "dest", part="nvflare-job-7"):
+        receiver._on_start("START_RUN", fl_ctx)
+        with live_log(near, tmp_path / "train.log", channel="log_streaming", topic="live_log") as live:
+            live.write(b"line 1\n")
+            rc, result = live.result()
+
+    assert rc == "ERROR"
+    [line] = said
+    assert "live logs are not received" in line
+    assert result["server"].get_header("reason") == line
+
+
+def test_a_receiver_without_a_place_leaves_the_logs_to_another_one(
+    near: FlareNet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """In whatever order they start."""
+    fl_ctx = near.engine("server").new_context()
+    (tmp_path / "file").touch()
+    bad, good = JobLogReceiver(dest_dir=str(tmp_path / "file")), JobLogReceiver(store=str(tmp_path / "logs"))
+    monkeypatch.setattr(bad, "log_error", lambda fl_ctx, text: None)
+
+    for receiver in (bad, good, bad):
         receiver._on_start("START_RUN", fl_ctx)
 
-    assert len(said) == 1
-    assert "not received" in said[0]
-    assert not [record for record in caplog.records if record.levelno >= logging.ERROR]
+    with live_log(near, tmp_path / "train.log", channel="log_streaming", topic="live_log") as live:
+        live.write(b"line 1\n")
+        rc, _ = live.stop()
+    assert rc == "OK"
+    assert (tmp_path / "logs" / "site-1" / "job-7" / "train.log").read_bytes() == b"line 1\n"
+    good._open(fl_ctx).store.close()
 
 
 def test_the_default_place_is_for_this_user_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

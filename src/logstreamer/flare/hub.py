@@ -79,6 +79,10 @@ class Hub:
         """*open_sink* takes them, before any registration."""
         self.pump.ask(lambda: self._stores.__setitem__((channel, topic), open_sink))
 
+    def stored_by(self, channel: str, topic: str) -> OpenSink | None:
+        """Who takes them so now."""
+        return self.pump.ask(lambda: self._stores.get((channel, topic)))
+
     def _open_sink(self, site: str, frame: Open, end_stream: EndStream) -> Sink:
         if frame.key.job in self._begun:
             self._begun[frame.key.job].add(site)

@@ -23,18 +23,20 @@ from logstreamer.flare.consumers import StoredConsumerFactory
 from logstreamer.flare.fed_job import add_widget
 from logstreamer.flare.handover import Handover
 from logstreamer.flare.hub import Hub, hub_of
-from logstreamer.flare.job_sink import JobSink
+from logstreamer.flare.job_sink import JobSink, RefusedSink
 from logstreamer.flare.opened import new_mark, open_stored, private_directory
 from logstreamer.flare.rules import KILL_SWITCH, is_denied
 from logstreamer.printable import printable
 from logstreamer.protocol.frames import Open, StreamKey
-from logstreamer.receiver import EndStream
+from logstreamer.receiver import EndStream, OpenSink
 from logstreamer.sink_table import Recent
 from logstreamer.sinks import Sink
 from logstreamer.store import layout
 from logstreamer.store_sink import Stored
 
 Left = TypeVar("Left")
+
+WHERE = (Channels.LOG_STREAMING_CHANNEL, LIVE_LOG_TOPIC)
 
 END_SECONDS = 60.0
 """How long the end of a run waits for clients that are still sending."""
@@ -85,6 +87,7 @@ class JobLogReceiver(Widget):
         self._store = store
         self._stored: Stored | None = None
         self._mark = ""  # follows the job's id in the default place
+        self._trouble = ""  # why nothing can be stored
         self._handover = Handover()
         self._said: Recent[tuple[str, str], bool] = Recent(MAX_SAID)
         self._lock = threading.Lock()
@@ -111,17 +114,21 @@ class JobLogReceiver(Widget):
         try:
             stored = self._open(fl_ctx)
         except StoreError as error:
-            self.log_error(fl_ctx, f"live logs are not received: {error}")
+            self._trouble = f"live logs are not received: {error}"
+            self.log_error(fl_ctx, self._trouble)
+            self._refuse(engine, hub)
             return
         if job := fl_ctx.get_job_id():
             hub.begin_run(job)
-        channel, topic = Channels.LOG_STREAMING_CHANNEL, LIVE_LOG_TOPIC
+        _register(engine, hub, lambda site, frame, end_stream: self._sink(engine, stored, site, frame))
 
-        def open_sink(site: str, frame: Open, end_stream: EndStream) -> Sink:
-            return self._sink(engine, stored, site, frame)
+    def _refuse(self, engine: Any, hub: Hub) -> None:
+        # Where nobody is registered a site tries again and again, and never hears why. Another receiver goes before.
+        if hub.stored_by(*WHERE) in (None, self._refused_sink):
+            _register(engine, hub, self._refused_sink)
 
-        hub.store(channel, topic, open_sink)
-        engine.register_stream_processing(channel=channel, topic=topic, factory=StoredConsumerFactory(hub))
+    def _refused_sink(self, site: str, frame: Open, end_stream: EndStream) -> Sink:
+        return RefusedSink(self._trouble)
 
     def _open(self, fl_ctx: Any) -> Stored:
         with self._lock:
@@ -225,6 +232,11 @@ class JobLogReceiver(Widget):
         shutil.move(file, target)
         _forget(file)
         self.logger.info(printable(f"live log {name} of {site} saved at {target}"))
+
+
+def _register(engine: Any, hub: Hub, open_sink: OpenSink) -> None:
+    hub.store(*WHERE, open_sink)
+    engine.register_stream_processing(channel=WHERE[0], topic=WHERE[1], factory=StoredConsumerFactory(hub))
 
 
 def _wait(left: Callable[[], Left], due: float) -> Left:

@@ -1,4 +1,4 @@
-"""JobSink: the copy of one job's log at NVFlare's server."""
+"""JobSink: the copy of one job's log at NVFlare's server; RefusedSink: none."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import msgspec
 from logstreamer.apis.shareable import ReturnCode
 from logstreamer.errors import StreamRefused
 from logstreamer.protocol.frames import Open
+from logstreamer.sink_table import AbsentSink
 from logstreamer.sinks import Begun
 from logstreamer.store_sink import Stored, StoreSink
 
@@ -51,3 +52,11 @@ class JobSink(StoreSink):
         super().end(rc, reason)
         if path or rc == ReturnCode.OK:
             self._on_end(path, rc, reason)
+
+
+class RefusedSink(AbsentSink):
+    """Turns a stream away for good."""
+
+    def begin(self, frame: Open) -> Begun:
+        """It does not."""
+        raise StreamRefused(self._reason)
