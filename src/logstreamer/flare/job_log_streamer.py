@@ -228,6 +228,13 @@ class LastLines(logging.Handler):
             signal.signal(signal.SIGTERM, self._on_terminate)
         threading.Thread(target=self._watch, name="logstreamer-end", daemon=True).start()
 
+    def handle(self, record: logging.LogRecord) -> bool:
+        """As its base, but without a lock: while one thread waits in `emit`, those that deliver log as well."""
+        passes = bool(self.filter(record))
+        if passes:
+            self.emit(record)
+        return passes
+
     def emit(self, record: logging.LogRecord) -> None:
         """Wait for the delivery of one line."""
         self._last = time.monotonic()
