@@ -16,6 +16,7 @@ from nvflare.apis.fl_context import FLContext
 from conftest import wait_until
 from logstreamer import LogStreamer
 from logstreamer.flare import JobLogStreamer, SiteLogStreamer
+from logstreamer.flare.job_end import JobEnd
 from logstreamer.flare.unfinished import DIRECTORY, MOST_LOGS, Unfinished, log_within
 
 pytestmark = pytest.mark.timeout(60)
@@ -150,12 +151,34 @@ def test_nvflares_own_receiver_of_a_job_gets_no_second_log(client: Client):
     client.launch(DECLARED)
     for name, address in (("log.txt", "server"), ("log.json", "server_parent")):
         (client.job / name).write_text("x\n")
-        streamer = declared(name)
-        streamer._unfinished = streamer._hold(str(client.job))
-        streamer._taken(address, False)
+        stream_to_nvflares_own(client, name, address)
     client.complete()
 
     assert client.sent == [("log.json", "server_parent", ProcessType.CLIENT_PARENT)]
+
+
+@pytest.mark.parametrize("first", ["2026-11-25 01:00:00,123 - INFO - START_RUN\n", "x" * 5000, ""])
+def test_the_last_part_of_a_rotated_log_does_not_take_the_place_of_all(client: Client, first: str):
+    """NVFlare's own receiver has what the job's process sent, and nothing but that."""
+    client.launch(DECLARED)
+    log = client.job / "log.txt"
+    log.write_text(first)
+    stream_to_nvflares_own(client, "log.txt", "server_parent")
+    log.rename(client.job / "log.txt.1")
+    log.write_text("2026-11-25 02:00:00,456 - INFO - END_RUN fired\n")
+    client.complete()
+
+    assert client.sent == []
+    assert list(client.marks.iterdir()) == []
+
+
+def stream_to_nvflares_own(client: Client, name: str, address: str) -> None:
+    """A streamer of a job whose log NVFlare's own receiver at *address* takes, to the end of its run."""
+    streamer = declared(name)
+    streamer._unfinished = streamer._hold(str(client.job))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(LogStreamer, "stream_log", lambda **call: call["stop_event"].taken(address, False))
+        streamer._stream(str(client.job / name), JobEnd(1.0, streamer._taken), client.context())
 
 
 def test_a_site_that_forbids_it_finishes_nothing(client: Client):

@@ -24,7 +24,8 @@ from logstreamer.flare.job_end import JobEnd
 from logstreamer.flare.messages import STAND_IN
 from logstreamer.flare.permission import may_stream
 from logstreamer.flare.rules import check_log_file_name
-from logstreamer.flare.unfinished import Unfinished
+from logstreamer.flare.unfinished import Unfinished, beginning
+from logstreamer.tail.types import Fingerprint
 
 logger = logging.getLogger(__name__)
 
@@ -84,6 +85,7 @@ class JobLogStreamer(Widget):
         self._poll_interval = poll_interval
         self._target_parent_server = target_parent_server
         self._unfinished: Unfinished | None = None
+        self._beginning = Fingerprint.of(b"")
         self._end: JobEnd | None = None
         self._thread: threading.Thread | None = None
         self._appeared = threading.Event()
@@ -146,7 +148,7 @@ class JobLogStreamer(Widget):
             self._unfinished.remove(self._log_file_name)
             return
         try:
-            self._unfinished.add(self._log_file_name, address)
+            self._unfinished.add(self._log_file_name, address, None if resumes else self._beginning)
         except OSError as error:
             logger.warning("the site will not know where %s went: %s", self._log_file_name, error)
 
@@ -159,6 +161,7 @@ class JobLogStreamer(Widget):
             if not self._wait_for(path, end):
                 logger.info("%s was not created during this job", path)
                 return
+            self._beginning = beginning(path)
             LogStreamer.stream_log(
                 channel=Channels.LOG_STREAMING_CHANNEL,
                 topic=LIVE_LOG_TOPIC,

@@ -213,6 +213,9 @@ class SiteLogStreamer(Widget):
         taker, path = unfinished.taker(name), log_within(directory, name)
         if taker is None:  # finished meanwhile
             return
+        if path is not None and not unfinished.may_send(name, path):
+            path = None
+            logger.info("job %s: %s was rotated, and NVFlare's own receiver cannot continue it", job, printable(name))
         is_sent = path is None or any(
             self._send(_context(engine, site, job, target), target, path, dict(about))
             for target in ([taker] if taker else TAKERS)

@@ -14,6 +14,7 @@ from nvflare.apis.fl_constant import SiteType
 
 from logstreamer.errors import ConfigError
 from logstreamer.flare.rules import check_log_file_name
+from logstreamer.tail.types import HEAD_SIZE, Fingerprint
 
 DIRECTORY = ".logstreamer-unfinished"
 """In the job's directory, with a mark for each log. A site that finishes logs makes it before the job is launched."""
@@ -57,15 +58,19 @@ class Unfinished:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def add(self, name: str, taker: str = "") -> None:
+    def add(self, name: str, taker: str = "", whole: Fingerprint | None = None) -> None:
         """The log *name* is to be finished, at *taker*; "": nobody has taken it yet.
+
+        Args:
+            whole: of the log's first bytes, where *taker* continues nothing and can only take all of it once more.
 
         Raises:
             OSError: it cannot be noted.
         """
+        text = taker if whole is None else f"{taker} {whole.length} {whole.digest.hex()}"
         descriptor = self._open(name, _WRITE | os.O_TRUNC)
         try:
-            os.write(descriptor, taker.encode())
+            os.write(descriptor, text.encode())
         finally:
             os.close(descriptor)
 
@@ -111,17 +116,28 @@ class Unfinished:
 
     def taker(self, name: str) -> str | None:
         """Who took the log *name*; "": nobody, as far as is known. None: it has no mark."""
+        words = self._words(name)
+        if words is None:
+            return None
+        return words[0] if words and words[0] in TAKERS else ""
+
+    def may_send(self, name: str, path: str) -> bool:
+        """Whether the taker of *name* continues a copy, or the file at *path* is still the one that it began with: it
+        would put the last part of a log that was rotated in the place of all."""
+        words = self._words(name) or []
+        return len(words) < 2 or _begins(path, words[1:])
+
+    def _words(self, name: str) -> list[str] | None:
         try:
             descriptor = self._open(name, _READ)
         except OSError:
             return None
         try:
-            text = os.read(descriptor, 100).decode(errors="replace")
+            return os.read(descriptor, 200).decode(errors="replace").split(" ")
         except OSError:
             return None
         finally:
             os.close(descriptor)
-        return text if text in TAKERS else ""
 
     def _open(self, name: str, flags: int) -> int:
         descriptor = os.open(_mark(name), flags, 0o600, dir_fd=self._descriptor)
@@ -139,6 +155,27 @@ def log_within(job_directory: str, name: str) -> str | None:
     if os.path.commonpath([real_root, real]) != real_root or not os.path.isfile(real):
         return None
     return path
+
+
+def beginning(path: str, most: int = HEAD_SIZE) -> Fingerprint:
+    """Of the first bytes of the file at *path*, at most *most*; of none where it cannot be read."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError:
+        return Fingerprint.of(b"")
+    try:
+        return Fingerprint.of(os.read(descriptor, most))
+    except OSError:
+        return Fingerprint.of(b"")
+    finally:
+        os.close(descriptor)
+
+
+def _begins(path: str, words: list[str]) -> bool:
+    """Whether the file at *path* begins as *words* tell; where they tell of no byte, nobody knows."""
+    if len(words) != 2 or not words[0].isdecimal() or not 0 < int(words[0]) <= HEAD_SIZE:
+        return False
+    return beginning(path, int(words[0])).digest.hex() == words[1]
 
 
 def _mark(name: str) -> str:
