@@ -66,6 +66,7 @@ class Lane:
         self.protocol = protocol
         self.outcome: Shareable | None = None
         self.reason = ""
+        self.obstacle = ""  # what the target, which answers, has done instead of taking the stream: for `reason`
         self._unread = ""  # why the stream ended without all of the file
         self._spec = spec
         self._follower = follower
@@ -321,7 +322,8 @@ class Lane:
     def _give_up(self, now: float) -> None:
         if self._cursor is None:  # it was never reached, so nobody has counted yet what it lacks
             self._cursor = self._follower.cursor(None, now)
-        where = "could not be reached" if self.state is LaneState.CONNECTING else "acknowledged nothing"
+        is_away = self.state is LaneState.CONNECTING
+        where = self.obstacle or ("could not be reached" if is_away else "acknowledged nothing")
         since = "" if self._spec.stop_at_eof else " after the stop"
         why = f" ({self.trouble})" if self.trouble else ""
         reason = f"{self.target} {where} for {GIVE_UP_SECONDS:g} s{since}{why}; {self.undelivered} bytes not delivered"

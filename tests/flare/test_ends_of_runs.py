@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -13,9 +14,11 @@ from nvflare.apis.signal import Signal
 from conftest import wait_until
 from contract.ends import live_log
 from flare.net import FlareNet
-from logstreamer.flare import JobLogReceiver, job_log_receiver
+from logstreamer import lane
+from logstreamer.flare import JobLogReceiver, JobLogStreamer, job_log_receiver, job_log_streamer
 from logstreamer.flare.hub import hub_of
 from logstreamer.flare.job_end import JobEnd
+from logstreamer.flare.job_log_streamer import LastLines
 from logstreamer.store import StreamRecord, View
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(90)]
@@ -146,6 +149,59 @@ def test_a_process_that_is_gone_before_its_last_word_has_a_finished_log(
 
     assert rc == "OK"
     assert (tmp_path / "logs" / "site-1" / "job-7" / "train.log").read_bytes() == log.read_bytes()
+
+
+@pytest.fixture
+def streamer(near: FlareNet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[JobLogStreamer]:
+    """Of site-1, in its run; the end of one that waits for all that may come would outlast the test."""
+    monkeypatch.setattr(job_log_streamer, "JOIN_SECONDS", 1000.0)
+    monkeypatch.setattr(LastLines, "install", lambda last: None)
+    log, widget = tmp_path / "train.log", JobLogStreamer(poll_interval=0.02)
+    log.write_bytes(b"line 1\n")
+    end = widget._end = JobEnd(patience=2.0)
+    fl_ctx = near.engine("site-1").new_context()
+    thread = widget._thread = threading.Thread(target=widget._stream, args=(str(log), end, fl_ctx), daemon=True)
+    thread.start()
+    wait_until(widget._appeared.is_set)
+    yield widget
+    monkeypatch.setattr(lane, "GIVE_UP_SECONDS", 0.5)
+    end.set()
+    thread.join(30)
+
+
+def test_the_end_of_a_run_is_not_held_where_nobody_receives(
+    near: FlareNet, streamer: JobLogStreamer, monkeypatch: pytest.MonkeyPatch
+):
+    """NVFlare's own does not hold it at all; ours asks a few times more."""
+    said: list[str] = []
+    monkeypatch.setattr(streamer, "log_warning", lambda fl_ctx, text: said.append(text))
+    monkeypatch.setattr(job_log_streamer, "UNANSWERED_SECONDS", 0.5)
+    near.engine("server")
+
+    streamer._on_end("END_RUN", near.engine("site-1").new_context())
+
+    assert said == ["nothing of log.txt was delivered: no receiver has answered"]
+
+
+def test_the_end_of_a_run_waits_for_a_receiver_that_is_late(near: FlareNet, streamer: JobLogStreamer, tmp_path: Path):
+    """It answers only while the end of the run waits, which hears of it soon."""
+    near.engine("server")
+    end, stream = streamer._end, streamer._thread
+    assert end is not None
+    assert stream is not None
+    end_of_run = threading.Thread(target=streamer._on_end, args=("END_RUN", near.engine("site-1").new_context()))
+    end_of_run.start()
+    wait_until(lambda: streamer._end is None)
+    receiver = JobLogReceiver(store=str(tmp_path / "logs"))
+    receiver._on_start("START_RUN", near.engine("server").new_context())
+    end_of_run.join(30)
+
+    assert not end_of_run.is_alive()
+    assert (tmp_path / "logs" / "site-1" / "job-7" / "train.log").read_bytes() == b"line 1\n"
+    end.set()
+    stream.join(30)
+    assert receiver._stored is not None
+    receiver._stored.store.close()
 
 
 def test_a_run_that_was_aborted_before_has_what_it_has(near: FlareNet, tmp_path: Path):

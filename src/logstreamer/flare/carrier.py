@@ -26,6 +26,9 @@ logger = logging.getLogger(__name__)
 MAX_BODY = 2 << 20
 """Encoded bytes after which no further frame joins a message: cellnet's cost is per message, up to about here."""
 
+AWAITED_RETRY = 1.0
+"""The longest pause in seconds before the next try, while the end of a run waits for the first answer."""
+
 STOP_POLL = 0.2
 """Longest sleep in seconds: a stop that nobody can announce is seen this soon."""
 
@@ -157,8 +160,11 @@ class Carrier:
 
     def pause(self, seconds: float) -> None:
         """Wait between two transactions, at most *seconds*; the file is looked at all the same."""
-        due = self._clock() + seconds
+        begun = self._clock()
+        due = begun + seconds
         while (now := self._clock()) < due and self.lane.outcome is None:
+            if self._end is not None and self._end.is_awaited and not self._contacted:
+                due = min(due, begun + AWAITED_RETRY)
             self._step(now)
             self._wakeup.wait(min(due - now, STOP_POLL))
 
@@ -213,6 +219,7 @@ class Carrier:
 
     def take_reply(self, reply: Any) -> None:
         """Look at the target's reply to the last message; None: there was none. It may change every attribute."""
+        self.lane.obstacle = ""
         if reply is None:
             self._fail_transaction("no reply")
             return
@@ -250,11 +257,12 @@ class Carrier:
 
     def _refused(self, rc: str) -> None:
         self._is_unregistered = rc == ReturnCode.EXECUTION_EXCEPTION
+        self.lane.obstacle = "had nobody registered" if self._is_unregistered else ""
         self._aborts = self._aborts + 1 if rc == ReturnCode.TASK_ABORTED else 0
         if self._aborts >= MAX_ABORTS:
             left = f"{self.lane.undelivered} bytes are" if self._contacted else "what it does not have is"
             self.lane.abandon(rc, f"the run of {self.target} was aborted; {left} not delivered")
-        self._fail_transaction(f"it answered {rc}")
+        self._fail_transaction("nobody is registered there" if self._is_unregistered else f"it answered {rc}")
 
     def _fail_transaction(self, trouble: str) -> None:
         if not self._contacted:

@@ -15,17 +15,18 @@ class JobEnd:
 
     Args:
         patience: how many seconds after the last word of the process the receiver may take what it has for all.
-        taken: `taken(address, resumes)` hears who takes the log, and whether another process may continue it there.
+        taken: called as the method of that name.
     """
 
     def __init__(self, patience: float, taken: Callable[[str, bool], None] = lambda address, resumes: None) -> None:
         self.patience = patience
-        self.taken = taken
+        self._tell = taken
         self._stop = threading.Event()
         self._changed = threading.Condition()
         self._asked = 0
         self._delivered = 0
-        self._is_over = False
+        self._is_taken = self._is_over = False
+        self.is_awaited = False  # somebody waits for the first answer of a receiver
         self.is_ending = False
 
     def is_set(self) -> bool:
@@ -39,6 +40,12 @@ class JobEnd:
     def begin(self) -> None:
         """The process is ending."""
         self.is_ending = True
+
+    def wait_taken(self, seconds: float) -> bool:
+        """Wait until a receiver has answered, at most *seconds*; False where none has, and more tries are to come."""
+        self.is_awaited = True
+        with self._changed:
+            return self._changed.wait_for(lambda: self._is_taken or self._is_over, seconds)
 
     def wait_delivered(self, seconds: float) -> bool:
         """Wait until what the file holds now has arrived, at most *seconds*; False where it has not, or never will."""
@@ -55,6 +62,13 @@ class JobEnd:
         """The latest question; look at the file after this, and give it back to `delivered`."""
         with self._changed:
             return self._asked
+
+    def taken(self, address: str, resumes: bool) -> None:
+        """The receiver at *address* has answered; *resumes*: another process may continue the log there."""
+        with self._changed:
+            self._is_taken = True
+            self._changed.notify_all()
+        self._tell(address, resumes)
 
     def delivered(self, asked: int) -> None:
         """All that the file held when *asked* was taken has arrived."""

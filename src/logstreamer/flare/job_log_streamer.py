@@ -35,6 +35,9 @@ JOIN_SECONDS = 60.0
 CLOSING_SECONDS = 5.0
 """Of these, what is left for a sender to give up."""
 
+UNANSWERED_SECONDS = 8.0
+"""How long it waits for a receiver that has never answered, for all files as well: most likely there is none."""
+
 _DEADLINE = "_logstreamer_end_run_deadline"
 
 LAST_LINES_SECONDS = 5.0
@@ -196,6 +199,10 @@ class JobLogStreamer(Widget):
         if not self._appeared.is_set():
             end.set()  # a file that appears only now is sent as it is
         deadline = _deadline(fl_ctx)
+        if not end.wait_taken(max(0.0, deadline - JOIN_SECONDS + UNANSWERED_SECONDS - time.monotonic())):
+            end.set()
+            self.log_warning(fl_ctx, f"nothing of {self._log_file_name} was delivered: no receiver has answered")
+            return
         if not end.wait_delivered(max(0.0, deadline - CLOSING_SECONDS - time.monotonic())):
             end.set()
             thread.join(max(0.0, deadline - time.monotonic()))
