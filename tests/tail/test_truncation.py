@@ -800,3 +800,25 @@ def test_t07_copies_of_one_line_again_and_again_are_no_copies_of_each_other(tmp_
 
     assert reading.data == line * 310
     assert reading.lost == []
+
+
+def test_t08_a_copy_with_which_the_next_text_begins_is_not_its_copy(log: Log, follow: Follow):
+    """Of one tick of the clock, it could be one that is just made of the next text: a known limitation."""
+    header = b"epoch,loss\n"
+    log.write(header)
+    written = header + log.append(3)
+    reading = follow()
+    reading.settle()
+    for _ in range(2):
+        log.copytruncate()
+        log.write(header)
+    text = header + log.append(2)
+    tick = log.path.stat().st_mtime_ns
+    os.utime(log.numbered(1), ns=(tick, tick))
+    reading.settle()
+    log.copytruncate()
+    text += log.append(1)
+    reading.settle()
+
+    assert reading.data == written + text
+    assert reading.lost == []

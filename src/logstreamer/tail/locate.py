@@ -360,18 +360,23 @@ def close_all(finds: Iterable[Find]) -> None:
 def find_copy(finds: list[Find], trail: Trail) -> int | None:
     """Index of the file that holds a truncated source's text; None: there is none.
 
-    Logs may begin alike, so copies of later texts may agree with what was seen: it is the oldest of those that do, or
-    a longer copy of the same text.
+    Logs may begin alike, so copies of later texts may agree with what was seen: it is the oldest of those that do, a
+    longer copy of the same text, or the first that goes as far as was seen.
     """
     best: int | None = None
     for index, find in enumerate(finds):
         content = find.content
-        if content is None or not trail.agrees(content.read, content.look().size):
+        if content is None or not trail.agrees(content.read, size := content.look().size):
             continue
         chosen = finds[best].content if best is not None else None
-        if chosen is None or (_more_of(content, chosen) and content.look().size >= chosen.look().size):
+        if chosen is None or _is_better(content, size, chosen, trail.position):
             best = index
     return best
+
+
+def _is_better(content: Content, size: int, chosen: Content, seen: int) -> bool:
+    known = chosen.look().size
+    return known < seen <= size or (size >= known and _more_of(content, chosen))
 
 
 def _more_of(content: Content, copy: Content) -> bool:
