@@ -310,6 +310,29 @@ def test_late_lines_are_marked(stage: Stage, screen):
     expect(screen.tab.locator(".tag")).to_have_count(1)
 
 
+def test_streams_that_come_back_one_after_the_other_are_in_the_order_of_their_times(stage: Stage, screen):
+    """As after a restart of the receiver: what the page missed takes its place, and is not called late."""
+
+    def at(*numbers: int) -> bytes:
+        return b"".join(b"2026-11-24 10:00:%02d,000 INFO line %d\n" % (number, number) for number in numbers)
+
+    first = stage.stream("first-back.log", at(0))
+    second = stage.stream("second-back.log", at(1))
+    screen.open(f"{first.fragment}&s={second.path}")
+    screen.wait_line(1)
+
+    with screen.tab.expect_response(lambda response: "/api/v1/events" in response.url):
+        stage.proxy.cut()
+    first.write(at(2, 4, 5, 8))
+    screen.wait_line(8)
+    second.write(at(3, 6, 7, 9))
+    screen.wait_line(9)
+
+    assert screen.numbers == list(range(10))
+    expect(screen.tab.locator(".tag")).to_have_count(0)
+    screen.forgive_lost_connections()
+
+
 def test_a_line_without_its_end_grows_in_place(stage: Stage, screen):
     """Progress drawn with \\r is one line with its last state; a key shows what it was before."""
     log = stage.stream("progress.log", lines(0, 3))

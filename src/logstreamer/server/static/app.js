@@ -36,8 +36,9 @@ export class App {
   search = new Search();
   timeline = new Timeline(() => this.live.restart());
   live = new Live({
-    onStreams: (statuses, whole) => {
+    onStreams: (statuses, whole, isBack) => {
       this.sources.take(statuses, whole);
+      if (isBack) this.timeline.returned();
       if (whole) void this.timeline.catchUp();
     },
     onLines: (event) => this.timeline.takeLines(event),

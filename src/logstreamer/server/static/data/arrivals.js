@@ -13,6 +13,8 @@ const WINDOW_MS = 1000;
 const FLUSH_MS = 100;
 /** Entries at the end among which a mark that comes again is looked for. */
 const NEAR = 1000;
+/** After a loss of the connection senders may still be on their way back to a receiver that was restarted. */
+const RETURN_MS = 15000;
 /** A stream of which nothing came for so long is not waited for. */
 const TALKING_MS = 3000;
 
@@ -24,6 +26,8 @@ export class Arrivals {
   #flushing = 0;
   /** @type {Map<string, number>} */
   #heardAt = new Map();
+  /** Until then what is late takes its place by time: nobody was slow, the streams came back one after the other. */
+  #returnsUntil = -Infinity;
 
   /**
    * @param {Stretch} stretch
@@ -43,6 +47,11 @@ export class Arrivals {
     // Whoever has not spoken yet may be about to.
     this.#heardAt = new Map(reels.map((reel) => [reel.path, performance.now()]));
     this.#reorder.reset(entries[entries.length - 1]?.order ?? -Infinity);
+  }
+
+  /** The connection was lost and stands again. */
+  returned() {
+    this.#returnsUntil = performance.now() + RETURN_MS;
   }
 
   /** Nothing is added any more. */
@@ -138,7 +147,9 @@ export class Arrivals {
     if (!this.#stretch.attached.value) return;
     const now = performance.now();
     const talking = this.#stretch.reels.filter((reel) => now - (this.#heardAt.get(reel.path) ?? -Infinity) < TALKING_MS);
-    this.#append(this.#reorder.take(now, Math.min(...talking.map((reel) => reel.lastOrder))));
+    const ready = this.#reorder.take(now, Math.min(...talking.map((reel) => reel.lastOrder)));
+    if (now < this.#returnsUntil) this.#stretch.place(ready, !this.#follow.value);
+    else this.#append(ready);
     if (this.#reorder.size > 0) this.#flushing = setTimeout(() => this.#flush(), FLUSH_MS);
   }
 

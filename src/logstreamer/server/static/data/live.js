@@ -16,7 +16,7 @@ const LONGEST_WAIT_MS = 8000;
 
 /**
  * @typedef {object} Listener
- * @property {(statuses: Status[], whole: boolean) => void} onStreams
+ * @property {(statuses: Status[], whole: boolean, isBack: boolean) => void} onStreams "isBack": the connection was lost before
  * @property {(event: LinesEvent) => void} onLines
  * @property {(event: SkipEvent) => void} onSkip
  * @property {() => string[]} wanted each chosen stream as PATH@OFFSET: what has been heard of it so far
@@ -114,10 +114,11 @@ export class Live {
    * @param {boolean} whole
    */
   #tell(event, data, whole) {
+    const isBack = this.#link("lost");
     if (!this.#link("live")) this.link.value = { state: "live", since: Date.now(), reason: "" };
     this.#wait = FIRST_WAIT_MS;
     const value = JSON.parse(data);
-    if (event === "streams") this.#listener.onStreams(value.streams, whole);
+    if (event === "streams") this.#listener.onStreams(value.streams, whole, isBack);
     else if (event === "lines") this.#listener.onLines(value);
     else if (event === "skip") this.#listener.onSkip(value);
   }

@@ -62,6 +62,23 @@ function pick(reels, entryOf, isBetter) {
   return best;
 }
 
+/**
+ * Both, each in its own order; of equal times those of *entries* first.
+ * @param {Entry[]} entries
+ * @param {Entry[]} others
+ * @returns {Entry[]}
+ */
+export function byTime(entries, others) {
+  /** @type {Entry[]} */
+  const merged = [];
+  let place = 0;
+  for (const other of others) {
+    while (place < entries.length && entries[place].order <= other.order) merged.push(entries[place++]);
+    merged.push(other);
+  }
+  return merged.concat(entries.slice(place));
+}
+
 /** Live entries of several streams, held for a moment so that they can be shown in the order of their times. */
 export class Reorder {
   /** @type {{entry: Entry, at: number}[]} */

@@ -5,6 +5,7 @@
 
 import { signal } from "../vendor/signals.js";
 import { weightOf } from "./entry.js";
+import { byTime } from "./merge.js";
 
 /** @import {Entry} from "./entry.js" */
 /** @import {Reel} from "./reel.js" */
@@ -56,6 +57,27 @@ export class Stretch {
     for (const entry of entries) this.#push(entry);
     if (!isRead) this.trimAbove();
     else if (this.#isFull(READING)) this.#detach();
+  }
+
+  /**
+   * Add what came, by its time: above entries of other streams that are later.
+   * @param {Entry[]} entries in the order of their times
+   * @param {boolean} isRead see `append`
+   */
+  place(entries, isRead) {
+    if (entries.length === 0) return;
+    for (const stream of new Set(entries.map((entry) => entry.stream))) {
+      const own = entries.filter((entry) => entry.stream === stream);
+      let first = this.entries.length;
+      while (first > 0 && this.entries[first - 1].order > own[0].order && this.entries[first - 1].stream !== stream) first--;
+      for (const entry of byTime(this.entries.splice(first), own)) this.entries.push(entry);
+      for (const entry of own) {
+        entry.late = false;
+        this.#weight += weightOf(entry);
+      }
+    }
+    this.append([], isRead);
+    this.changed();
   }
 
   /**

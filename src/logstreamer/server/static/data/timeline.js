@@ -210,6 +210,11 @@ export class Timeline {
     if (this.attached.value) this.#arrivals.skip(reel, event, from);
   }
 
+  /** The connection was lost, and stands again. */
+  returned() {
+    this.#arrivals.returned();
+  }
+
   /**
    * The connection was lost and stands again: what happened meanwhile at the very end, where no line follows, is asked
    * for, because it is told only once.
