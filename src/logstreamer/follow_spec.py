@@ -29,7 +29,8 @@ class FollowSpec:
         stop_at_eof: end at the file's first end, as if it had got its last line already.
         refusal: why this site does not allow the file to be streamed: the receiver is told, and nothing is read; "":
             it allows it.
-        keep_open: at the end the stream is left and not finished, so that a later sender of it continues.
+        keep_open: at the end the stream is left and not finished, so that a later sender of it continues; so it is as
+            well where the stop event has a true attribute of this name by then.
         verdict: asked when all of it was sent, what ends the stream: "": it is finished; else why it has failed.
         must_exist: a file that is not there at the end, and of which nothing was sent, has failed; its stream is left.
     """
@@ -47,3 +48,8 @@ class FollowSpec:
     refusal: str = ""
     must_exist: bool = False
     verdict: Callable[[], str] | None = None
+
+    @property
+    def is_left_open(self) -> bool:
+        """Whether the stream is left and not finished, if it ends now."""
+        return self.keep_open or bool(getattr(self.stop_event, "keep_open", False))

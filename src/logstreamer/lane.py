@@ -253,7 +253,7 @@ class Lane:
             self.abandon(ReturnCode.TASK_ABORTED, NEVER_THERE)
             return
         failure = self._spec.verdict() if self._spec.verdict is not None else ""
-        if failure or self._spec.keep_open:
+        if failure or self._spec.is_left_open:
             self._leaving = (ReturnCode.EXECUTION_EXCEPTION, failure) if failure else (ReturnCode.STOPPED, LEFT)
             self._leave_when_stored()
             return

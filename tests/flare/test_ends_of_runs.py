@@ -19,6 +19,7 @@ from logstreamer.flare import JobLogReceiver, JobLogStreamer, job_log_receiver, 
 from logstreamer.flare.hub import hub_of
 from logstreamer.flare.job_end import JobEnd
 from logstreamer.flare.job_log_streamer import LastLines
+from logstreamer.flare.swapping import Swapping
 from logstreamer.store import StreamRecord, View
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(90)]
@@ -156,13 +157,14 @@ def streamer(near: FlareNet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     """Of site-1, in its run; the end of one that waits for all that may come would outlast the test."""
     monkeypatch.setattr(job_log_streamer, "JOIN_SECONDS", 1000.0)
     monkeypatch.setattr(LastLines, "install", lambda last: None)
-    log, widget = tmp_path / "train.log", JobLogStreamer(poll_interval=0.02)
-    log.write_bytes(b"line 1\n")
-    end = widget._end = JobEnd(patience=2.0)
-    fl_ctx = near.engine("site-1").new_context()
-    thread = widget._thread = threading.Thread(target=widget._stream, args=(str(log), end, fl_ctx), daemon=True)
-    thread.start()
-    wait_until(widget._appeared.is_set)
+    monkeypatch.setattr(job_log_streamer, "swapping", Swapping())
+    monkeypatch.setattr(job_log_streamer, "_log_directory", lambda: str(tmp_path))
+    (tmp_path / "train.log").write_bytes(b"line 1\n")
+    widget = JobLogStreamer("train.log", poll_interval=0.02)
+    widget._on_start("START_RUN", near.engine("site-1").new_context())
+    end, thread = widget._end, widget._thread
+    assert end is not None
+    assert thread is not None
     yield widget
     monkeypatch.setattr(lane, "GIVE_UP_SECONDS", 0.5)
     end.set()
@@ -180,7 +182,7 @@ def test_the_end_of_a_run_is_not_held_where_nobody_receives(
 
     streamer._on_end("END_RUN", near.engine("site-1").new_context())
 
-    assert said == ["nothing of log.txt was delivered: no receiver has answered"]
+    assert said == ["nothing of train.log was delivered: no receiver has answered"]
 
 
 def test_the_end_of_a_run_waits_for_a_receiver_that_is_late(near: FlareNet, streamer: JobLogStreamer, tmp_path: Path):
@@ -202,6 +204,33 @@ def test_the_end_of_a_run_waits_for_a_receiver_that_is_late(near: FlareNet, stre
     stream.join(30)
     assert receiver._stored is not None
     receiver._stored.store.close()
+
+
+def test_a_process_that_is_swapped_out_leaves_its_log_to_the_next_one(
+    near: FlareNet, receiver: JobLogReceiver, streamer: JobLogStreamer, tmp_path: Path
+):
+    """In a simulator with fewer threads than clients."""
+    log = tmp_path / "train.log"
+    copy = tmp_path / "logs" / "site-1" / "job-7" / "train.log"
+    wait_until(copy.exists)
+    with log.open("ab") as file:
+        file.write(b"line 2\n")
+    streamer._on_swap_out("SWAP_OUT", near.engine("site-1").new_context())
+    assert copy.read_bytes() == b"line 1\nline 2\n"
+    left = record(tmp_path)
+    assert left is not None
+    assert (left.state, left.runs[-1].rc) == ("stopped", "STOPPED")
+
+    with log.open("ab") as file:
+        file.write(b"line 3\n")
+    following = JobLogStreamer("train.log", poll_interval=0.02)
+    following._on_start("START_RUN", near.engine("site-1").new_context())
+    wait_until(lambda: copy.read_bytes() == b"line 1\nline 2\nline 3\n")
+    assert following._end is not None
+    following._end.set()
+    wait_until(lambda: (found := record(tmp_path)) is not None and found.finished)
+
+    assert [path.name for path in copy.parent.glob("train*")] == ["train.log"]
 
 
 def test_a_run_that_was_aborted_before_has_what_it_has(near: FlareNet, tmp_path: Path):

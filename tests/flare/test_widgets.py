@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import logging
+import os
+import signal
 import threading
 from pathlib import Path
 from types import SimpleNamespace
@@ -21,6 +23,7 @@ from logstreamer.flare.job_log_receiver import _forget, _free
 from logstreamer.flare.job_log_streamer import LastLines
 from logstreamer.flare.rules import check_log_file_name, is_denied
 from logstreamer.flare.site_log_streamer import STREAMER_PATH
+from logstreamer.flare.swapping import Swapping
 
 JOB = "job-7"
 DENIED = [False, 0, None, "false", "False", "no", "0", "off", "", "perhaps", [], {}, float("nan")]
@@ -319,6 +322,28 @@ def _wait_asked(end: JobEnd, number: int) -> None:
     while end.asked() < number:
         stop = threading.Event()
         stop.wait(0.001)
+
+
+def test_a_process_that_is_told_to_end_leaves_its_logs_first():
+    """A simulator sends SIGTERM at the moment at which it says that the process is swapped out."""
+    said: list[str] = []
+    former = signal.signal(signal.SIGTERM, lambda number, frame: said.append("ended"))
+    try:
+        swapping, end, over = Swapping(), JobEnd(patience=2.0), JobEnd(patience=2.0)
+        sender = threading.Thread(target=lambda: [end._stop.wait(), said.append("left")])
+        sender.start()
+        swapping.add(end, sender)
+        swapping.add(over, sender)
+        swapping.remove(over)  # its run has ended
+        for _ in range(2):  # each task that the process gets
+            swapping.install()
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert said == ["left", "ended"]
+    finally:
+        signal.signal(signal.SIGTERM, former)
+
+    assert (end.is_set(), end.keep_open) == (True, True)
+    assert (over.is_set(), over.keep_open) == (False, False)
 
 
 def test_a_sender_that_gives_up_frees_who_waits():

@@ -26,6 +26,7 @@ class JobEnd:
         self._asked = 0
         self._delivered = 0
         self._is_taken = self._is_over = False
+        self.keep_open = False
         self.is_awaited = False  # somebody waits for the first answer of a receiver
         self.is_ending = False
 
@@ -36,6 +37,11 @@ class JobEnd:
     def set(self) -> None:
         """It has."""
         self._stop.set()
+
+    def leave(self) -> None:
+        """This process ends before the log does: another one continues it."""
+        self.keep_open = True
+        self.set()
 
     def begin(self) -> None:
         """The process is ending."""

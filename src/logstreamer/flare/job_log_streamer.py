@@ -24,6 +24,7 @@ from logstreamer.flare.job_end import JobEnd
 from logstreamer.flare.messages import STAND_IN
 from logstreamer.flare.permission import may_stream
 from logstreamer.flare.rules import check_log_file_name
+from logstreamer.flare.swapping import swapping
 from logstreamer.flare.unfinished import Unfinished, beginning
 from logstreamer.tail.types import Fingerprint
 
@@ -94,6 +95,8 @@ class JobLogStreamer(Widget):
         self._appeared = threading.Event()
         self.register_event_handler(EventType.START_RUN, self._on_start)
         self.register_event_handler(EventType.END_RUN, self._on_end)
+        self.register_event_handler(EventType.SWAP_IN, self._on_swap_in)
+        self.register_event_handler(EventType.SWAP_OUT, self._on_swap_out)
 
     @property
     def log_file_name(self) -> str:
@@ -128,6 +131,7 @@ class JobLogStreamer(Widget):
             daemon=True,
         )
         self._thread.start()
+        swapping.add(self._end, self._thread)
         self.log_info(fl_ctx, f"streaming {path}")
 
     def _hold(self, directory: str) -> Unfinished | None:
@@ -194,7 +198,10 @@ class JobLogStreamer(Widget):
     def _on_end(self, event_type: str, fl_ctx: Any) -> None:
         end, thread = self._end, self._thread
         self._end = self._thread = None
-        if end is None or thread is None or not thread.is_alive():
+        if end is None or thread is None:
+            return
+        swapping.remove(end)
+        if not thread.is_alive():
             return
         if not self._appeared.is_set():
             end.set()  # a file that appears only now is sent as it is
@@ -212,6 +219,12 @@ class JobLogStreamer(Widget):
         end.begin()
         if self._unfinished is None:
             LastLines(end, thread).install()
+
+    def _on_swap_in(self, event_type: str, fl_ctx: Any) -> None:
+        swapping.install()
+
+    def _on_swap_out(self, event_type: str, fl_ctx: Any) -> None:
+        swapping.leave()
 
 
 class LastLines(logging.Handler):
