@@ -204,6 +204,15 @@ def test_without_a_job_manager_it_moves_to_the_run_directory(
     assert f"saved at {home}/log.txt.2" in caplog.text
 
 
+def test_without_a_job_manager_a_copy_of_what_a_store_keeps_is_in_the_run_directory(tmp_path: Path):
+    """NVFlare puts that directory into its job storage when the job's process is gone."""
+    server = Server(tmp_path, None, store=str(tmp_path / "logs"))
+
+    stored = server.end(b"one", source="/a")
+
+    assert stored.read_bytes() == (tmp_path / "run" / JOB / "site-1" / "log.txt").read_bytes() == b"one"
+
+
 class Run:
     """A job's process that logs to a directory; `sent` is what was given to the sender."""
 

@@ -67,7 +67,7 @@ class JobLogReceiver(Widget):
         idle_timeout: seconds without a message after which a sender is given up (>= 0); 0: never.
         store: a directory of logstreamer's (`logstreamer serve --dest`) in place of dest_dir: the copies lie at
             `{store}/{client}/{job_id}/{file}` and stay there, `logstreamer ls`, `logs` and `verify` read them while
-            the job runs, and the job manager gets a copy.
+            the job runs, and the job manager or the run directory gets a copy.
 
     Raises:
         TypeError: idle_timeout is no number, or a directory no string.
@@ -197,8 +197,8 @@ class JobLogReceiver(Widget):
                 with self._to_give(file) as given:
                     kind = self._handover.give(manager, fl_ctx, site, job, name, key.source, given)
                 self.logger.info(printable(f"live log {name} of {site} saved for job {job} as {kind}"))
-            elif self._dest_dir is None and self._store is None:
-                self._move(engine, file, site, job, name)
+            elif self._dest_dir is None:
+                self._save(engine, file, site, job, name)
                 return
             else:
                 self.logger.info(printable(f"live log {name} of {site}, job {job}, is at {file}"))
@@ -221,7 +221,7 @@ class JobLogReceiver(Widget):
             with contextlib.suppress(FileNotFoundError):
                 os.remove(copy)
 
-    def _move(self, engine: Any, file: str, site: str, job: str, name: str) -> None:
+    def _save(self, engine: Any, file: str, site: str, job: str, name: str) -> None:
         workspace = getattr(engine, "get_workspace", lambda: None)()
         if workspace is None:
             self.logger.info(printable(f"live log {name} of {site}, job {job}, is at {file}"))
@@ -229,8 +229,11 @@ class JobLogReceiver(Widget):
         target = os.path.join(workspace.get_run_dir(job), site, name)
         os.makedirs(os.path.dirname(target), exist_ok=True)
         target = _free(target)
-        shutil.move(file, target)
-        _forget(file)
+        if self._store is None:
+            shutil.move(file, target)
+            _forget(file)
+        else:
+            shutil.copyfile(file, target)
         self.logger.info(printable(f"live log {name} of {site} saved at {target}"))
 
 
