@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 
 import pytest
 from click.testing import CliRunner
 
+from cli.stored import write
 from logstreamer.cli.main import COMMANDS, group, run
+from logstreamer.store import Store
 
 
 @pytest.mark.parametrize(
@@ -128,3 +131,22 @@ def test_every_flag_can_be_set_by_a_variable(monkeypatch, capfd, tmp_path):
     monkeypatch.setenv("LOGSTREAMER_FROM", "nowhere")
     assert run(["ls"]) == 1
     assert "nowhere: no such directory" in capfd.readouterr().err
+
+
+def test_ls_does_not_deny_a_receiver_inside_another_program(tmp_path, capfd):
+    """One of NVFlare's keeps a part of the directory; of what was left there before nobody knows."""
+    write(tmp_path, "s/job-1/left.log", b"x")
+    with Store(tmp_path, part="nvflare-job-2") as store:
+        stream = store.open("s", "job-2", "a.log", key="k")
+        stream.begin_run("run-1")
+        assert run(["ls", "--from", str(tmp_path)]) == 0
+
+    out, err = capfd.readouterr()
+    assert [re.split("  +", line)[1] for line in out.splitlines()[1:]] == [
+        "unknown (no receiver is running here)",
+        "unknown (another program receives it)",
+    ]
+    assert err.splitlines() == [
+        "logstreamer: no receiver is running here: nobody knows about 1 unfinished stream",
+        "logstreamer: another program, NVFlare's server perhaps, receives 1 unfinished stream: only it knows more",
+    ]

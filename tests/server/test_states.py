@@ -11,7 +11,7 @@ from logstreamer.inbound import InboundState
 from logstreamer.pauses import dead_after
 from logstreamer.server.meter import Meter
 from logstreamer.server.ranges import Unsatisfiable, parse_range
-from logstreamer.server.states import Health, Pulse, State, judge
+from logstreamer.server.states import ELSEWHERE, Health, Pulse, State, judge
 from logstreamer.store.layout import Place
 from logstreamer.store.record import StreamRecord
 from logstreamer.store.sidecar import Segment, Sidecar
@@ -68,7 +68,8 @@ def pulse(**known):
         ({"state": "failed", "state_detail": "ERROR no"}, None, (State.FAILED, "ERROR no")),
         ({"state": "refused by site", "state_detail": "no"}, None, (State.REFUSED, "no")),
         ({"state": "stopped", "state_detail": "left open"}, None, (State.STOPPED, "left open")),
-        ({"state": "live"}, None, (State.UNKNOWN, "its sender has not come back yet")),
+        ({"state": "unknown"}, None, (State.UNKNOWN, "its sender has not come back yet")),
+        ({"state": "live"}, None, (State.UNKNOWN, ELSEWHERE)),
         ({"finished": "then", "digest": "d"}, None, (State.FINISHED, "digest ok")),
         ({"state": "dead"}, {}, (State.LIVE, "")),
     ],
@@ -82,11 +83,12 @@ def test_each_state(stored, sender, expected):
 
 def test_a_sender_that_does_not_come_back_to_a_new_receiver_is_dead():
     """Unless how it ended is known."""
-    lost = judge(record(state="quiet"), None, NOW, is_lost=True)
+    lost = judge(record(state="unknown"), None, NOW, is_lost=True)
 
     assert (lost.state, lost.detail) == (State.DEAD, "it has not come back since the receiver was started, at byte 100")
     assert judge(record(state="stopped"), None, NOW, is_lost=True).state == State.STOPPED
     assert judge(record(state="quiet"), pulse(), NOW, is_lost=True).state == State.LIVE
+    assert judge(record(state="quiet"), None, NOW, is_lost=True).state == State.UNKNOWN  # it came back to another one
 
 
 def test_a_full_disk_is_not_every_trouble_of_a_disk():
@@ -103,7 +105,7 @@ def test_a_full_disk_is_not_every_trouble_of_a_disk():
 
 def test_numbers_of_a_stream_without_a_sender_are_not_shown_as_live():
     """No ages, nothing behind: nobody knows."""
-    assert judge(record(state="live"), None, NOW) == Health(
+    assert judge(record(state="unknown"), None, NOW) == Health(
         State.UNKNOWN, "its sender has not come back yet", None, None, 100, 0
     )
 

@@ -200,6 +200,22 @@ def test_old_states_are_never_shown_as_live(tmp_path):
         assert [record.state for record in view.streams()] == ["dead"]
 
 
+def test_a_receiver_beside_another_leaves_that_one_s_streams_alone(tmp_path):
+    """A job's receiver inside NVFlare has a part of the directory; only of one that is gone the states are old."""
+    with Store(tmp_path) as store:
+        with Store(tmp_path, part="nvflare-job-7") as other:
+            stream = opened(other)
+
+            store.set_state(stream.path, "dead", "it has not come back")
+
+            assert [record.state for record in store.streams()] == ["live"]
+            other._shelf.descriptors.drop(stream.path)
+            other._shelf.open.clear()
+        assert [record.state for record in store.streams()] == ["unknown"]
+        store.set_state(stream.path, "dead", "it has not come back")
+        assert [record.state for record in store.streams()] == ["dead"]
+
+
 def test_the_state_of_a_stream_that_was_closed_is_not_kept_up(tmp_path):
     with Store(tmp_path) as store, View(tmp_path) as view:
         opened(store).close()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
@@ -12,10 +13,12 @@ import msgspec
 from logstreamer.cli import colours
 from logstreamer.cli.deadline import Deadline
 from logstreamer.cli.feed import Feed
+from logstreamer.cli.local import NO_RECEIVER
 from logstreamer.cli.output import VOICE, bytes_text, count_text, printable, say
 from logstreamer.cli.source import Source
 from logstreamer.cli.table import DEFAULT, WIDE, select, state_text, table
 from logstreamer.errors import StoreError
+from logstreamer.server.states import ELSEWHERE
 from logstreamer.server.status import StreamStatus
 
 TURN_SECONDS = 1.0
@@ -49,7 +52,7 @@ class Listing:
             chosen = select(source.streams(), self._patterns)
             if self._patterns and not chosen and not watch:
                 raise StoreError(f"no stream matches {' '.join(self._patterns)}")
-            self._print(chosen, source.live)
+            self._print(chosen)
         if watch:
             with Feed(self._open) as feed:
                 self._watch(feed, deadline)
@@ -74,7 +77,7 @@ class Listing:
         clock = datetime.now().strftime("%H:%M:%S")
         return f"{clock}  {printable(status.path)}  {state_text(status)}  {bytes_text(status.size)}"
 
-    def _print(self, statuses: Sequence[StreamStatus], live: bool) -> None:
+    def _print(self, statuses: Sequence[StreamStatus]) -> None:
         if self._output == "json":
             for status in statuses:
                 sys.stdout.write(msgspec.json.encode(status).decode() + "\n")
@@ -85,9 +88,12 @@ class Listing:
             return
         columns = WIDE if self._output == "wide" else DEFAULT
         print("\n".join(table(statuses, columns, width=_terminal_width(), colour=self._colour)), flush=True)
-        unknown = sum(status.state == "unknown" for status in statuses)
-        if not live and unknown:
-            say(f"no receiver is running here: nobody knows about {count_text(unknown, 'unfinished stream')}")
+        details = Counter(status.state_detail for status in statuses)
+        if unknown := details[NO_RECEIVER]:
+            say(f"{NO_RECEIVER}: nobody knows about {count_text(unknown, 'unfinished stream')}")
+        if foreign := details[ELSEWHERE]:
+            streams = count_text(foreign, "unfinished stream")
+            say(f"another program, NVFlare's server perhaps, receives {streams}: only it knows more")
 
 
 def _terminal_width() -> int | None:

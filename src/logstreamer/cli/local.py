@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from types import TracebackType
 from typing import Self
 
-from logstreamer.server.states import Health, State, judge
+from logstreamer.server.states import ELSEWHERE, Health, State, judge
 from logstreamer.server.status import StreamStatus
 from logstreamer.store.catalogue import Store
 from logstreamer.store.follow import Reader
@@ -26,8 +26,6 @@ class LocalSource:
     Raises:
         StoreError: the directory cannot be read.
     """
-
-    live = False
 
     def __init__(self, directory: str) -> None:
         self._view = Store.view(directory)
@@ -81,6 +79,6 @@ class LocalSource:
 
 def _health(record: StreamRecord) -> Health:
     health = judge(record, None, 0.0)
-    if health.state is State.UNKNOWN:
+    if health.state is State.UNKNOWN and health.detail != ELSEWHERE:
         return Health(State.UNKNOWN, NO_RECEIVER, reach=record.size)
     return health

@@ -41,8 +41,6 @@ _arrivals = msgspec.json.Decoder(_Arrivals)
 class RemoteSource:
     """A receiver. One connection is kept for questions, one more is opened for news."""
 
-    live = True
-
     def __init__(self, endpoint: Endpoint, tls: ssl.SSLContext | None) -> None:
         self._endpoint = endpoint
         self._tls = tls

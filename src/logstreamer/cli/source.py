@@ -16,9 +16,6 @@ from logstreamer.store.follow import Reader
 class Source(Protocol):
     """Streams to look at. A context manager."""
 
-    live: bool
-    """Whether a receiver is asked; otherwise the states of unfinished streams are not known."""
-
     def streams(self) -> list[StreamStatus]:
         """Every stream, by path.
 

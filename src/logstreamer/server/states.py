@@ -21,6 +21,9 @@ BEHIND_SECONDS = 2.0
 LOST = "it has not come back since the receiver was started"
 """Why a sender is dead that was there before the receiver was restarted."""
 
+ELSEWHERE = "another program receives it"
+"""Why nothing is known of a sender: that program alone hears it. NVFlare's server has receivers of its own."""
+
 _PLACE = ", at byte "
 
 _FULL = tuple(os.strerror(number) for number in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG))
@@ -136,6 +139,8 @@ def _without_sender(record: StreamRecord, is_lost: bool) -> Health:
             return Health(State.REFUSED, record.state_detail, reach=record.size)
         case "stopped":
             return Health(State.STOPPED, record.state_detail, reach=record.size)
+    if record.state != State.UNKNOWN.value:  # some receiver keeps it up
+        return Health(State.UNKNOWN, ELSEWHERE, reach=record.size)
     if is_lost:
         return _dead(record, LOST)
     return Health(State.UNKNOWN, "its sender has not come back yet", reach=record.size)

@@ -21,7 +21,7 @@ from logstreamer.store.layout import Place, Root
 from logstreamer.store.record import StreamRecord
 from logstreamer.store.sidecar import SidecarUnusable
 from logstreamer.store.stream_file import Shelf, StreamFile
-from logstreamer.store.view import LOCK_FILE, LockNote, Scanner, View, open_reader
+from logstreamer.store.view import LOCK_FILE, LockNote, Scanner, View, open_reader, running_writers
 
 _MAX_IDENTITY = 64 * 1024
 _LOCK_TRIES = 5
@@ -137,10 +137,14 @@ class Store:
 
     def streams(self) -> list[StreamRecord]:
         """A snapshot of every stream, by path. A torn sidecar costs its stream its history, and no other anything."""
-        return self._scanner.scan(self._shelf.open, frozenset())
+        return self._scanner.scan(self._shelf.open, self._others())
+
+    def _others(self) -> set[str]:
+        """The receivers that write other parts of the directory now."""
+        return running_writers(self._root) - {self._shelf.writer}
 
     def set_state(self, path: str, state: str, detail: str) -> None:
-        """Keep *state* of the stream at *path*, which nobody has open; not of one that is open or finished.
+        """Keep *state* of the stream at *path*, unless it is finished, or open, here or for a receiver of another part.
 
         Raises:
             NameRefused: no stream can lie there.
@@ -153,7 +157,7 @@ class Store:
             known = sidecar.load(place.sidecar, directory)
             size = os.stat(place.file, dir_fd=directory, follow_symlinks=False).st_size
             known = history.reconcile(known, size)
-            if known.finished is None:
+            if known.finished is None and known.writer not in self._others():
                 known = replace(history.in_state(known, state, detail, size), writer="", size=size)
                 disk.replace(place.sidecar, sidecar.encode(known), directory, fsync=self._shelf.fsync)
 

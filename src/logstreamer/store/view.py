@@ -133,7 +133,7 @@ def _entries(directory: int, parts: tuple[str, ...]) -> tuple[set[str], list[tup
     return files - {""}, below
 
 
-def _running_writers(root: Root) -> set[str]:
+def running_writers(root: Root) -> set[str]:
     """The receivers that hold a lock, as far as it can be told."""
     writers = set()
     with contextlib.suppress(OSError), root.directory((layout.OWN_DIRECTORY,)) as directory:
@@ -181,7 +181,7 @@ class View:
 
     def streams(self) -> list[StreamRecord]:
         """A snapshot of every stream, by path. A torn sidecar costs its stream its history, and no other anything."""
-        return self._scanner.scan({}, _running_writers(self._root))
+        return self._scanner.scan({}, running_writers(self._root))
 
     def reader(self, path: str) -> Reader:
         """As `open_reader`."""
