@@ -185,6 +185,22 @@ def test_d03_the_stored_file_is_shorter_than_its_sidecar_says(receiver, send, lo
     assert run(["verify", str(receiver.copies)], tmp_path).returncode == 0
 
 
+def test_d03_bytes_of_somebody_else_are_no_acknowledgement(receiver, send, log, tmp_path):
+    """They are as many as the sender's next ones, which nobody has: those are sent, and the place is recorded."""
+    log.write(1000)
+    sender = send(log.name)
+    wait_copied(receiver, log)
+    before = log.size
+    with receiver.copy(log.name).open("ab") as copy:
+        copy.write(b"foreign\n")
+    log.write(100)
+    wait_until(lambda: receiver.copy(log.name).read_bytes().endswith(log.path.read_bytes()[before:]), "the rest")
+    finish(sender)
+
+    assert [gap.offset for gap in record(receiver).gaps] == [before + len(b"foreign\n")]
+    assert b"1 gap" in run(["verify", str(receiver.copies)], tmp_path).stdout
+
+
 def test_d05_a_second_stream_of_the_same_name_never_touches_the_first(receiver, start, tmp_path):
     """Another file of that name, live at the same time; and the same job again, after both had ended."""
     logs = [Log(tmp_path / name / "app.log") for name in ("one", "two")]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
+
 import pytest
 
 from logstreamer.errors import RemoteProtocolError
 from logstreamer.protocol.codec import checksum
-from logstreamer.protocol.frames import Data, Segment
+from logstreamer.protocol.frames import Data, Segment, SegmentState
 from logstreamer.protocol.window import SendWindow
 
 
@@ -106,3 +108,43 @@ def test_zero_is_an_offset_like_any_other():
     window = SendWindow(limit=1)
     assert window.ack(0) == 0
     assert window.holds(0, 0, following=0)
+
+
+def anchored(offset: int, text: bytes) -> SegmentState:
+    """The fingerprint of a copy that ends in *text* at *offset*."""
+    return SegmentState(0, "8:1", 0, 0, b"", len(text), hashlib.sha256(text).digest())
+
+
+def test_a_copy_that_ends_as_it_was_sent_agrees():
+    """Over payloads, marks and what was acknowledged."""
+    window = filled()
+    window.ack(3)
+
+    assert window.agrees(3, anchored(3, b"abc"))
+    assert window.agrees(6, anchored(6, b"abcdef"))
+    assert window.agrees(6, anchored(6, b"ef"))
+    assert window.agrees(8, None)
+    assert not window.agrees(6, anchored(6, b"abcdeX"))
+    assert not window.agrees(3, anchored(3, b"abX"))
+
+
+def test_only_what_was_acknowledged_is_believed_unseen():
+    """Of what came before this window nothing is remembered."""
+    window = SendWindow(100, 10)
+    window.push(data(100, b"abcd"))
+
+    assert window.agrees(100, anchored(100, b"anything"))
+    assert not window.agrees(104, anchored(104, b"anything"))
+    assert window.agrees(104, anchored(104, b"abcd"))
+
+
+def test_the_last_64_bytes_are_remembered():
+    """However long ago they were sent."""
+    window = SendWindow(0, 1000)
+    sent = bytes(range(200))
+    for offset in range(0, 200, 7):
+        window.push(data(offset, sent[offset : offset + 7]))
+        window.ack(window.sent)
+
+    assert window.agrees(200, anchored(200, sent[-64:]))
+    assert not window.agrees(200, anchored(200, b"X" + sent[-63:]))

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import deque
 from collections.abc import Iterator
 
 from logstreamer.errors import RemoteProtocolError
 from logstreamer.protocol.codec import checksum
-from logstreamer.protocol.frames import Data, Segment
+from logstreamer.protocol.frames import Data, Segment, SegmentState
 
 MAX_WINDOW = 64 << 20
 """Most bytes held in flight, whatever the receiver allows: memory is not the peer's to give away."""
+
+
+_TAIL = 64
+"""Acknowledged bytes that are remembered: as many as the fingerprint of a copy's end covers."""
 
 
 class SendWindow:
@@ -30,6 +35,7 @@ class SendWindow:
         self.acked = start
         self.sent = start
         self._held: deque[Data | Segment] = deque()
+        self._tail = b""  # the last bytes below `acked`, those that were sent
 
     @property
     def in_flight(self) -> int:
@@ -55,6 +61,7 @@ class SendWindow:
         """
         if not self.acked <= offset <= self.sent:
             raise RemoteProtocolError(f"ack of {offset} outside {self.acked}..{self.sent}")
+        self._tail = self._sent(max(offset - _TAIL, self._known_from), offset)
         newly, self.acked = offset - self.acked, offset
         while self._held and self._is_done(self._held[0]):
             self._held.popleft()
@@ -75,6 +82,35 @@ class SendWindow:
         # A mark that it lacks, below bytes that it has, could no longer be put where it belongs.
         marks = (frame for frame in self._held if isinstance(frame, Segment))
         return all(mark.offset >= offset for mark in marks if mark.index >= segments)
+
+    def agrees(self, offset: int, segment: SegmentState | None) -> bool:
+        """Whether the copy of a receiver that has the bytes below *offset* ends as it was sent.
+
+        Args:
+            segment: the fingerprint of its end, if it gave one. Where that reaches further back than is remembered, it
+                is believed for what was acknowledged, and not for more.
+        """
+        if segment is None or segment.anchor_length == 0:
+            return True
+        start = offset - segment.anchor_length
+        if start < self._known_from:
+            return offset == self.acked
+        return hashlib.sha256(self._sent(start, offset)).digest() == segment.anchor_digest
+
+    @property
+    def _known_from(self) -> int:
+        return self.acked - len(self._tail)
+
+    def _sent(self, start: int, end: int) -> bytes:
+        """The bytes [start, end), which are remembered or held."""
+        parts = [self._tail[max(0, start - self._known_from) : max(0, end - self._known_from)]]
+        start = max(start, self.acked)
+        for frame in self._held:
+            if frame.offset >= end:
+                break
+            if isinstance(frame, Data) and frame.end > start:
+                parts.append(bytes(frame.payload[max(0, start - frame.offset) : end - frame.offset]))
+        return b"".join(parts)
 
     def _is_done(self, frame: Data | Segment) -> bool:
         if isinstance(frame, Data):
