@@ -7,6 +7,7 @@ import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from urllib.error import HTTPError
 from urllib.parse import quote
 
 from e2e.processes import TOKEN, Program, wait_until
@@ -45,12 +46,13 @@ class Stage:
         return self._start(["send", str(what), "--to", self.url, "--site", site, "--job", job])
 
     def stream(self, name: str, content: bytes = b"") -> Log:
-        """A file that is sent, once all of *content* is stored."""
+        """A file that is sent, once all of *content* is stored and the receiver knows of it: it looks now and then."""
         path = self.logs / name
         path.parent.mkdir(exist_ok=True)
         path.write_bytes(content)
         log = Log(self, path, f"s/j/{path.relative_to(self.logs)}")
         log.wait_stored()
+        wait_until(lambda: self.is_known(log.path), log.path)
         return log
 
     def known(self, name: str) -> Log:
@@ -62,6 +64,15 @@ class Stage:
         request = urllib.request.Request(self.url + place, headers={"Authorization": f"Bearer {TOKEN}"})
         with urllib.request.urlopen(request, timeout=10) as answer:
             return json.load(answer)
+
+    def is_known(self, path: str) -> bool:
+        """Whether the API tells of a stream."""
+        try:
+            return bool(self.state(path))
+        except HTTPError as error:
+            if error.code != 404:
+                raise
+            return False
 
     def state(self, path: str) -> str:
         """Of a stream."""
