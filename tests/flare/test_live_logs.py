@@ -80,7 +80,7 @@ def test_a_second_call_adds_files_to_the_same_receiver(tmp_path: Path):
     """Two receivers would take each other's streams; two streamers of a file would make two copies."""
     job = job_for("@ALL")
 
-    enable_log_streaming(job, "log.txt", "log.txt", store="/srv/logs")
+    enable_log_streaming(job, "log.txt", "log.txt", store=Path("/srv/logs"))
     enable_log_streaming(job, "log.json", "log.txt")
 
     made = exported(job, tmp_path)

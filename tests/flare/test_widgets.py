@@ -89,6 +89,7 @@ def test_an_idle_timeout_that_is_none(value: Any, error: type[Exception]):
         ({"store": 3}, TypeError, "store must be a str but got int"),
         ({"store": ""}, ConfigError, "store must name a directory"),
         ({"store": "a\0b"}, ConfigError, "store must name a directory"),
+        ({"store": "my/logs"}, ConfigError, "store must be an absolute path"),
         ({"dest_dir": "a\0b"}, ConfigError, "dest_dir must name a directory"),
         ({"dest_dir": "/d", "store": "/s"}, ConfigError, "both are given"),
     ],

@@ -65,13 +65,14 @@ class JobLogReceiver(Widget):
         dest_dir: where the copies lie; None: `logstreamer-UID` in the directory for temporary files, this user's alone.
             There `{job_id}` is followed by a mark of the process or server, see `opened.new_mark`.
         idle_timeout: seconds without a message after which a sender is given up (>= 0); 0: never.
-        store: a directory of logstreamer's (`logstreamer serve --dest`) in place of dest_dir: the copies lie at
-            `{store}/{client}/{job_id}/{file}` and stay there, `logstreamer ls`, `logs` and `verify` read them while
+        store: a directory of logstreamer's (`logstreamer serve --dest`), absolute, in place of dest_dir: the copies lie
+            at `{store}/{client}/{job_id}/{file}` and stay there, `logstreamer ls`, `logs` and `verify` read them while
             the job runs, and the job manager or the run directory gets a copy.
 
     Raises:
         TypeError: idle_timeout is no number, or a directory no string.
-        ConfigError: idle_timeout is negative or not finite, a directory is empty, or both are given.
+        ConfigError: idle_timeout is negative or not finite, a directory is empty, or both are given, or store is
+            relative.
     """
 
     def __init__(self, dest_dir: str | None = None, idle_timeout: float = 30.0, store: str | None = None) -> None:
@@ -81,6 +82,9 @@ class JobLogReceiver(Widget):
         _check_directory("store", store)
         if dest_dir is not None and store is not None:
             raise ConfigError(f"store takes the place of dest_dir, but both are given: {store!r}, {dest_dir!r}")
+        if store is not None and not os.path.isabs(store):
+            # Else it would be below the directory of the job's run, which a real server removes when the run is over.
+            raise ConfigError(f"store must be an absolute path, of a directory at the server, but is {store!r}")
         # NVFlare's job API reads the arguments of a component from attributes of these names.
         self._dest_dir = dest_dir
         self._idle_timeout = idle_timeout

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 from nvflare.apis.job_def import SERVER_SITE_NAME
@@ -12,7 +13,7 @@ from logstreamer.flare.job_log_receiver import JobLogReceiver
 from logstreamer.flare.job_log_streamer import JobLogStreamer
 
 
-def enable_log_streaming(job: Any, *file_names: str, store: str | None = None) -> None:
+def enable_log_streaming(job: Any, *file_names: str, store: str | os.PathLike[str] | None = None) -> None:
     """Let every client of *job* send its log files while the job runs.
 
     A second call adds files; those that are sent already stay as they are.
@@ -20,7 +21,7 @@ def enable_log_streaming(job: Any, *file_names: str, store: str | None = None) -
     Args:
         job: a recipe, or a FedJob that has got what its clients do; the clients may have apps of their own.
         *file_names: below the directory of the job's logs; log.txt where none is given.
-        store: as in `JobLogReceiver`.
+        store: as in `JobLogReceiver`: where the server keeps the logs, not where this is called.
 
     Raises:
         TypeError, ValueError: a file name or store cannot be used.
@@ -28,6 +29,7 @@ def enable_log_streaming(job: Any, *file_names: str, store: str | None = None) -
             client yet. Nothing was added.
     """
     streamers = [JobLogStreamer(log_file_name=name) for name in dict.fromkeys(file_names or ("log.txt",))]
+    store = os.fspath(store) if isinstance(store, os.PathLike) else store
     receiver = JobLogReceiver(store=store)
     if hasattr(job, "_job"):  # a recipe; its own `enable_log_streaming` goes the same way, it offers none for others
         job._ensure_client_apps_prepared()
