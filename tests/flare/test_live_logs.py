@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,8 @@ from nvflare.job_config.api import FedJob
 from logstreamer.errors import ConfigError
 from logstreamer.flare import JobLogReceiver, JobLogStreamer, enable_log_streaming
 from logstreamer.flare.enable import JOB_CLASSES
+
+DOCS = Path(__file__).parents[2] / "docs" / "nvflare.md"
 
 
 def job_for(*clients: str) -> FedJob:
@@ -133,15 +136,35 @@ def test_a_job_without_clients_is_refused():
         enable_log_streaming(job_for())
 
 
+def recipe(directory: Path) -> Any:
+    script = directory / "train.py"
+    script.write_text("")
+    return NumpyFedAvgRecipe(name="hello", model=[0.0], min_clients=1, num_rounds=1, train_script=str(script))
+
+
 def test_a_recipe(tmp_path: Path):
     """It makes its clients' apps when they are asked for."""
-    script = tmp_path / "train.py"
-    script.write_text("")
-    recipe = NumpyFedAvgRecipe(name="hello", model=[0.0], min_clients=1, num_rounds=1, train_script=str(script))
+    hello = recipe(tmp_path)
 
-    enable_log_streaming(recipe, "log.txt")
-    enable_log_streaming(recipe, "log.json")
+    enable_log_streaming(hello, "log.txt")
+    enable_log_streaming(hello, "log.json")
 
-    made = exported(recipe._job, tmp_path / "jobs")
+    made = exported(hello._job, tmp_path / "jobs")
     assert files_sent(made, "app") == ["log.txt", "log.json"]
     assert [path.name for path in made.rglob("custom/**/*.py")] == ["train.py"]
+
+
+def test_the_blocks_of_the_documentation_do_what_they_say(tmp_path: Path):
+    """As they stand there: the recipe, the FedJob, and the two files of a job configuration."""
+    blocks = re.findall(r"^```(python|json)\n(.*?)^```$", DOCS.read_text(), re.DOTALL | re.MULTILINE)
+    hello, job = recipe(tmp_path), job_for("@ALL")
+    for language, text in blocks:
+        if language == "python":
+            exec(text, {"recipe": hello, "job": job})
+
+    for name, made in (("recipe", hello._job), ("job", job)):
+        assert "log.txt" in files_sent(exported(made, tmp_path / name), "app")
+    configured = [json.loads(text)["components"] for language, text in blocks if language == "json"]
+    for widget, [component] in zip((JobLogStreamer, JobLogReceiver), configured, strict=True):
+        assert component["path"] == f"logstreamer.flare.{widget.__name__}"
+        widget(**component["args"])
