@@ -165,6 +165,7 @@ class StoreSink:
             if file.catch_up(CATCH_UP) > 0:
                 return Verdict(again=True)
             if frame.digest and not file.check_run_digest(run_start, frame.digest):
+                file.note_difference(run_start)
                 return Verdict(ReturnCode.EXECUTION_EXCEPTION, "the stored bytes are not the ones that were sent")
             file.finish()
         reach("finish.unconfirmed")

@@ -7,7 +7,7 @@ import xxhash
 
 from logstreamer import ReturnCode
 from logstreamer.protocol.frames import Data, Eof, Open, Segment, StreamKey
-from logstreamer.store import Store
+from logstreamer.store import Store, verify
 from logstreamer.store_sink import Stored, StoreSink
 
 
@@ -24,3 +24,9 @@ def test_an_end_is_confirmed_only_of_the_bytes_that_were_sent(tmp_path, sent, fi
 
         assert verdict.rc == (None if finished else ReturnCode.EXECUTION_EXCEPTION)
         assert [record.finished is not None for record in store.streams()] == [finished]
+        sink.end("OK" if finished else verdict.rc, verdict.reason)
+        # Somebody who looks later hears of it too.
+        assert [report.status for report in verify(store)] == ["ok" if finished else "damaged"]
+        assert [trouble.kind for record in store.streams() for trouble in record.troubles] == ["differs"] * (
+            not finished
+        )

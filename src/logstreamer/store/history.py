@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 from msgspec.structs import replace
 
 from logstreamer.errors import StoreError
-from logstreamer.store.sidecar import Change, Run, Segment, Sidecar, Trouble, now
+from logstreamer.store.sidecar import Change, Run, Segment, Sidecar, Trouble, TroubleKind, now
 
 MAX_TEXT = 4096
 """Most characters of a name that a peer gives to a run, a source, ..."""
@@ -97,7 +95,7 @@ def finished(known: Sidecar, end: int, digest: str) -> Sidecar:
     return replace(known, finished=now(), digest=digest)
 
 
-def troubled(known: Sidecar, kind: Literal["recovered", "shorter", "longer"], size: int, detail: str) -> Sidecar:
+def troubled(known: Sidecar, kind: TroubleKind, size: int, detail: str) -> Sidecar:
     """One more trouble, found at a stored file of *size* bytes."""
     return replace(known, troubles=(*known.troubles, Trouble(kind, size, detail, now())))
 

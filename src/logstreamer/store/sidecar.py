@@ -86,16 +86,19 @@ class Change(msgspec.Struct, frozen=True):
     offset: int = 0
 
 
+TroubleKind = Literal["recovered", "shorter", "longer", "differs"]
+
+
 class Trouble(msgspec.Struct, frozen=True):
     """Something that went wrong on this disk and stays visible.
 
     Args:
         kind: "recovered": the sidecar was unusable and was made anew; "shorter": the stored file is shorter than it
-            was; "longer": a finished file has grown.
+            was; "longer": it has bytes that no receiver wrote; "differs": it is not what the sender sent.
         size: of the stored file when it was found, in bytes.
     """
 
-    kind: Literal["recovered", "shorter", "longer"]
+    kind: TroubleKind
     size: int
     detail: str
     at: str

@@ -232,6 +232,11 @@ class StreamFile:
         self._check_open()
         return 0 <= start <= self.durable and self._digests.digest(start, self.durable) == digest
 
+    def note_difference(self, start: int) -> None:
+        """Keep, for `verify`, that the bytes [start, durable) did not have the digest of those that were sent."""
+        detail = f"the bytes from offset {start} on are not those that were sent"
+        self._commit_if_room(history.troubled(self._known, "differs", self.durable, detail))
+
     def catch_up(self, limit: int | None = None) -> int:
         """Read at most *limit* of the bytes that no running digest has seen (None: all); return how many are left.
 

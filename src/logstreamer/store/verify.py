@@ -36,7 +36,7 @@ class Report(msgspec.Struct, frozen=True):
 
     Args:
         status: "ok": finished, and every digest holds; "unfinished": every digest that there is holds, the bytes from
-            *verified* on have none yet; "damaged": see *damage*.
+            *verified* on have none yet; "damaged": see *damage*, or a trouble says that it differs.
         size: of the stored file, in bytes.
         verified: bytes from the beginning that closed segments vouch for.
         gaps: lost before they came here: no damage of this disk.
@@ -105,7 +105,7 @@ def _verify_one(store: Readable, record: StreamRecord, advance: Callable[[int], 
     status: Literal["ok", "unfinished", "damaged"] = "unfinished" if record.finished is None else "ok"
     return Report(
         record.path,
-        "damaged" if damage else status,
+        "damaged" if damage or any(trouble.kind == "differs" for trouble in record.troubles) else status,
         record.size,
         verified,
         tuple(damage),
