@@ -19,7 +19,7 @@ from nvflare.apis.server_engine_spec import ServerEngineSpec
 from nvflare.app_common.storages.filesystem_storage import FilesystemStorage
 
 from logstreamer.flare import JobLogReceiver, JobLogStreamer, job_log_streamer
-from logstreamer.protocol.frames import StreamKey
+from logstreamer.protocol.frames import VERSION, Eof, Open, StreamKey
 
 JOB = "job-7"
 JOB_UUID = "7a1c3c1e-5c0e-4f43-9d5f-0d7c0f5b8a11"
@@ -211,6 +211,38 @@ def test_without_a_job_manager_a_copy_of_what_a_store_keeps_is_in_the_run_direct
     stored = server.end(b"one", source="/a")
 
     assert stored.read_bytes() == (tmp_path / "run" / JOB / "site-1" / "log.txt").read_bytes() == b"one"
+
+
+@pytest.mark.parametrize("manager", [None, Manager()], ids=["run directory", "job manager"])
+def test_a_job_whose_logs_were_taken_leaves_no_directories(
+    tmp_path: Path, manager: Manager | None, monkeypatch: pytest.MonkeyPatch
+):
+    """A log that is not over keeps its own."""
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    server = Server(tmp_path, manager)
+    left = server.end(b"half", source="/a", name="deep/error_log.txt", rc="ERROR")
+
+    server.end(b"one", source="/a", name="deep/log.txt")
+    assert {path.name for path in left.parent.iterdir() if "error_log" not in path.name} == set()
+    assert left.read_bytes() == b"half"
+    server.end(b"", source="/a", name="deep/error_log.txt")
+
+    assert [path.name for path in Path(server.stored.store.root).iterdir()] == [".logstreamer"]
+
+
+def test_a_finished_log_that_is_opened_once_more_is_not_given_away_again(tmp_path: Path):
+    """Its sender has not heard that it is finished."""
+    manager = Manager()
+    server = Server(tmp_path, manager, store=str(tmp_path / "logs"))
+    frame = Open(VERSION, StreamKey("log_streaming", "live_log", JOB, "log.txt", "/a"), "run")
+
+    for _ in range(2):
+        sink = server.receiver._sink(server.engine, server.stored, "site-1", frame)
+        sink.begin(frame)
+        sink.eof(Eof(0, b"", 0), 0)
+        sink.end("OK", "")
+
+    assert manager.kept == {"LOG_log.txt_site-1": b""}
 
 
 class Run:

@@ -69,6 +69,19 @@ def test_the_sites_hear_that_a_place_is_in_use(near: FlareNet, tmp_path: Path, m
     assert result["server"].get_header("reason") == line
 
 
+def test_the_lock_of_a_job_is_gone_with_its_run(near: FlareNet, tmp_path: Path):
+    """Or there would be one for each job of the past."""
+    receiver, fl_ctx = JobLogReceiver(store=str(tmp_path)), near.engine("server").new_context()
+    receiver._on_start("START_RUN", fl_ctx)
+    locks = tmp_path / ".logstreamer"
+    assert [path.name for path in locks.iterdir()] == ["lock.nvflare-job-7"]
+
+    receiver._on_end("END_RUN", fl_ctx)
+
+    assert list(locks.iterdir()) == []
+    receiver._open(fl_ctx).store.close()
+
+
 def test_a_receiver_without_a_place_leaves_the_logs_to_another_one(
     near: FlareNet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):

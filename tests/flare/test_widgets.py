@@ -19,7 +19,7 @@ from nvflare.apis.workspace import Workspace
 from logstreamer.errors import ConfigError
 from logstreamer.flare import JobLogReceiver, JobLogStreamer, SiteLogStreamer, job_config
 from logstreamer.flare.job_end import JobEnd
-from logstreamer.flare.job_log_receiver import _forget, _free
+from logstreamer.flare.job_log_receiver import _free
 from logstreamer.flare.job_log_streamer import LastLines
 from logstreamer.flare.rules import check_log_file_name, is_denied
 from logstreamer.flare.site_log_streamer import STREAMER_PATH
@@ -356,12 +356,10 @@ def test_a_sender_that_gives_up_frees_who_waits():
 
 
 def test_nothing_earlier_is_overwritten(tmp_path: Path):
-    """A second file of a name gets a number, and what lies beside a given file goes with it."""
+    """A second file of a name gets a number."""
     log = tmp_path / "log.txt"
     assert _free(str(log)) == str(log)
-    for name in ("log.txt", "log.txt.2", ".log.txt.logstreamer.json"):
+    for name in ("log.txt", "log.txt.2"):
         (tmp_path / name).touch()
 
     assert _free(str(log)) == f"{log}.3"
-    _forget(str(log))
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["log.txt", "log.txt.2"]

@@ -7,7 +7,7 @@ import os
 import pytest
 
 from logstreamer.errors import StoreError
-from logstreamer.store import Store
+from logstreamer.store import Store, catalogue
 from store.helpers import KEY, PLACE, crash, opened, stored
 
 
@@ -172,6 +172,31 @@ def test_the_lock_ends_with_the_process_not_with_the_file(tmp_path):
     (tmp_path / ".logstreamer").mkdir()
     (tmp_path / ".logstreamer" / "lock").write_bytes(b'{"pid":1,"writer":"x"}')
     Store(tmp_path).close()
+
+
+def test_the_lock_of_a_part_is_removed_with_it(tmp_path):
+    """Parts come and go, one for each job; the directory's own lock stays."""
+    with Store(tmp_path), Store(tmp_path, part="a"), Store(tmp_path, part="b") as retired:
+        retired.retire()
+        assert sorted(os.listdir(tmp_path / ".logstreamer")) == ["lock", "lock.a"]
+    assert os.listdir(tmp_path / ".logstreamer") == ["lock"]
+
+
+def test_a_lock_that_is_removed_while_it_is_taken_is_none(tmp_path, monkeypatch):
+    """Its former holder was just leaving; a third one would lock another file of that name."""
+    lock, really = tmp_path / ".logstreamer" / "lock.a", catalogue._lock
+    opened_twice = []
+
+    def meanwhile(fd: int) -> bool:
+        if not opened_twice:
+            lock.unlink()
+        opened_twice.append(fd)
+        return really(fd)
+
+    monkeypatch.setattr(catalogue, "_lock", meanwhile)
+    with Store(tmp_path, part="a"), pytest.raises(StoreError, match="in use"):
+        Store(tmp_path, part="a")
+    assert len(opened_twice) == 3
 
 
 def test_a_directory_that_cannot_be_written_is_one_clear_line(tmp_path):

@@ -157,6 +157,8 @@ class JobLogReceiver(Widget):
         if left:
             self.log_warning(fl_ctx, f"the run ends, but {left} live logs have not come to their end")
         hub.end_run(job)
+        if job and not left and self._stored is not None:
+            self._stored.store.retire()
 
     # -- streams; on the hub's threads
 
@@ -202,13 +204,13 @@ class JobLogReceiver(Widget):
                     kind = self._handover.give(manager, fl_ctx, site, job, name, key.source, given)
                 self.logger.info(printable(f"live log {name} of {site} saved for job {job} as {kind}"))
             elif self._dest_dir is None:
-                self._save(engine, file, site, job, name)
+                self._save(engine, stored, file, site, job, name)
                 return
             else:
                 self.logger.info(printable(f"live log {name} of {site}, job {job}, is at {file}"))
                 return
         if self._store is None:
-            _forget(file)
+            _forget(stored, file)
 
     @contextlib.contextmanager
     def _to_give(self, file: str) -> Iterator[str]:
@@ -225,7 +227,7 @@ class JobLogReceiver(Widget):
             with contextlib.suppress(FileNotFoundError):
                 os.remove(copy)
 
-    def _save(self, engine: Any, file: str, site: str, job: str, name: str) -> None:
+    def _save(self, engine: Any, stored: Stored, file: str, site: str, job: str, name: str) -> None:
         workspace = getattr(engine, "get_workspace", lambda: None)()
         if workspace is None:
             self.logger.info(printable(f"live log {name} of {site}, job {job}, is at {file}"))
@@ -235,7 +237,7 @@ class JobLogReceiver(Widget):
         target = _free(target)
         if self._store is None:
             shutil.move(file, target)
-            _forget(file)
+            _forget(stored, file)
         else:
             shutil.copyfile(file, target)
         self.logger.info(printable(f"live log {name} of {site} saved at {target}"))
@@ -289,10 +291,15 @@ def _free(path: str) -> str:
     return free
 
 
-def _forget(file: str) -> None:
-    """Remove what lies beside a file that was given away."""
+def _forget(stored: Stored, file: str) -> None:
+    """Remove what lies beside a file that was given away, and the directories that are empty now."""
     directory, name = os.path.split(file)
     place = layout.Place((directory,), name)
-    for beside in (place.sidecar, place.arrivals):
-        with contextlib.suppress(FileNotFoundError):
-            os.remove(os.path.join(directory, beside))
+    with stored.lock:  # else a stream could begin in such a directory
+        for beside in (place.sidecar, place.arrivals):
+            with contextlib.suppress(FileNotFoundError):
+                os.remove(os.path.join(directory, beside))
+        with contextlib.suppress(OSError):  # not empty: another log of the job
+            while directory != stored.store.root:
+                os.rmdir(directory)
+                directory = os.path.dirname(directory)

@@ -6,7 +6,6 @@ from collections.abc import Callable
 
 import msgspec
 
-from logstreamer.apis.shareable import ReturnCode
 from logstreamer.errors import StreamRefused
 from logstreamer.protocol.frames import Open
 from logstreamer.sink_table import AbsentSink
@@ -21,7 +20,7 @@ class JobSink(StoreSink):
         stored: where the copies lie.
         upper, lower: the copy lies at UPPER/LOWER/FILE.
         refusal: why nothing is taken from this site; "": it is.
-        on_end: `on_end(path, rc, reason)`: *path* relative to the store, "" where nothing was stored.
+        on_end: `on_end(path, rc, reason)`, where something was stored: *path* relative to the store.
     """
 
     def __init__(
@@ -50,7 +49,7 @@ class JobSink(StoreSink):
         """The run is over: the file is closed, and then handed over."""
         path = self.path
         super().end(rc, reason)
-        if path or rc == ReturnCode.OK:
+        if path:
             self._on_end(path, rc, reason)
 
 

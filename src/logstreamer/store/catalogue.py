@@ -50,9 +50,11 @@ class Store:
         lock = f"{LOCK_FILE}.{layout.check_component(part)}" if part else LOCK_FILE
         self._root = Root(root, create=True, fsync=fsync)
         self._lock = -1
+        self._lock_name = ""
         try:
             writer = secrets.token_hex(8)
             self._lock = _take_lock(self._root, lock, writer)
+            self._lock_name = lock if part else ""
         except BaseException:
             self._root.close()
             raise
@@ -180,6 +182,16 @@ class Store:
         stream = self._shelf.open.get(path)
         return stream.last_arrival if stream is not None else None
 
+    def retire(self) -> None:
+        """The streams of this *part* are over: remove its lock file, or each job leaves one. `close` does so, too.
+
+        The lock itself is held until then, so this is for a part that nobody takes in the meantime.
+        """
+        name, self._lock_name = self._lock_name, ""
+        if name:
+            with contextlib.suppress(OSError), self._root.directory((layout.OWN_DIRECTORY,)) as directory:
+                os.unlink(name, dir_fd=directory)
+
     def close(self) -> None:
         """Close every stream and let another receiver have the directory. A second call does nothing."""
         if self._lock < 0:
@@ -189,6 +201,7 @@ class Store:
                 for stream in list(self._shelf.open.values()):
                     all_of_them.callback(stream.close)
         finally:
+            self.retire()
             os.close(self._lock)
             self._lock = -1
             self._root.close()
@@ -212,6 +225,14 @@ def _check_identity(place: Place, key: str, meta: dict[str, str]) -> None:
 
 def _take_lock(root: Root, lock: str, writer: str) -> int:
     """Lock the root against a second receiver, and prove that it can be written."""
+    while True:
+        fd = _try_lock(root, lock, writer)
+        if os.fstat(fd).st_nlink > 0:
+            return fd
+        os.close(fd)  # its former holder has removed it since it was opened
+
+
+def _try_lock(root: Root, lock: str, writer: str) -> int:
     with (
         disk.ours(f"write to {root.path}"),
         root.directory((layout.OWN_DIRECTORY,), create=True) as directory,
