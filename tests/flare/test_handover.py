@@ -306,7 +306,7 @@ def test_the_end_of_a_run_is_bounded_for_all_files_together(tmp_path: Path, monk
         streamer = JobLogStreamer(name)
         monkeypatch.setattr(streamer, "log_warning", lambda *_: None)
         streamer._appeared.set()
-        streamer._end = SimpleNamespace(wait_delivered=wait, set=lambda: None)
+        streamer._end = SimpleNamespace(wait_taken=lambda seconds: True, wait_delivered=wait, set=lambda: None)
         streamer._thread = SimpleNamespace(is_alive=lambda: True, join=join)
         streamer._on_end("END_RUN", fl_ctx)
 
