@@ -41,6 +41,61 @@ def test_resumes_in_the_same_file_without_a_new_segment(log: Log, follow: Follow
     assert after.segments == []
 
 
+def test_t12_resumes_in_the_old_target_of_a_link(tmp_path: Path, follow: Follow):
+    """It was set to another file while the sender was down; the one that was being read lies beside that."""
+    (tmp_path / "files").mkdir()
+    one, two = Log(tmp_path / "files" / "0.log"), Log(tmp_path / "files" / "1.log", line=lambda n: b"other %d\n" % n)
+    link = tmp_path / "current"
+    link.symlink_to(one.path)
+    text = one.append(10)
+    reading = follow(path=link, limit=13)
+    reading.read(4)
+    point, held = reading.resume_point(), reading.data
+    reading.close()
+    text += one.append(5)
+    link.unlink()
+    link.symlink_to(two.path)
+    text += two.append(5)
+
+    after = follow(path=link, resume=point)
+    after.settle()
+
+    assert held + after.data == text
+    assert after.lost == []
+    assert after.reasons == ["rotated"]
+
+
+@pytest.mark.parametrize("name", ["app-1.log", "kept by somebody"])
+def test_resumes_in_a_file_that_got_a_name_of_no_rotation(log: Log, follow: Follow, name: str):
+    """Its identity and its text say that it is the one."""
+    text = log.append(10)
+    held, point = read_partly(log, follow)
+    text += log.append(5)
+    log.path.rename(log.path.with_name(name))
+    text += log.append(5)
+
+    after = follow(resume=point)
+    after.settle()
+
+    assert held + after.data == text
+    assert after.lost == []
+
+
+def test_another_file_of_that_identity_is_not_the_one(log: Log, follow: Follow):
+    """Inodes are reused: here somebody wrote something else into it."""
+    log.append(10)
+    _, point = read_partly(log, follow)
+    log.path.rename(other := log.path.with_name("app-1.log"))
+    other.write_bytes(b"something else\n" * 20)
+    text = log.append(5)
+
+    after = follow(resume=point)
+    after.settle()
+
+    assert after.data == text
+    assert after.lost == [None]
+
+
 def test_resumes_in_a_rotated_file_and_goes_on_through_the_newer_ones(log: Log, follow: Follow):
     log.append(3)
     log.rotate()
@@ -483,7 +538,8 @@ def test_a_gap_comes_out_even_when_no_byte_follows(log: Log, follow: Follow):
 def test_resume_waits_for_a_path_that_is_missing(log: Log, follow: Follow):
     text = log.append(10)
     held, point = read_partly(log, follow)
-    away = log.path.rename(log.path.with_name("elsewhere"))
+    (elsewhere := log.path.with_name("elsewhere")).mkdir()
+    away = log.path.rename(elsewhere / log.path.name)
     after = follow(resume=point)
     assert after.settle() == b""
     assert after.items == []

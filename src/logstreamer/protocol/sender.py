@@ -242,7 +242,7 @@ class SenderProtocol:
         self.heartbeat_interval = max(MIN_HEARTBEAT, min(self._liveness_interval, limit))
         self._last_beat = now
         self._backoff.reset()
-        if self._placed and self._lacks_only_what_is_held(frame):
+        if self._placed and self.window.continues(frame, self._segments):
             self.window.ack(frame.offset)
             self.window.limit = min(frame.window, MAX_WINDOW)
             self._out.extend(self.window.unacked(frame.segments))
@@ -256,10 +256,6 @@ class SenderProtocol:
         self._digest = None
         self._rebase_digest(frame)
         return Positioned(frame)
-
-    def _lacks_only_what_is_held(self, frame: Accept) -> bool:
-        window = self.window
-        return window.holds(frame.offset, frame.segments, self._segments) and window.agrees(frame.offset, frame.segment)
 
     def _rebase_digest(self, frame: Accept) -> None:
         """Let the digest cover [frame.run_start, sent): Eof's digest is of the bytes of the receiver's run."""

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from logstreamer.errors import RemoteProtocolError
 from logstreamer.protocol.codec import checksum
-from logstreamer.protocol.frames import Data, Segment, SegmentState
+from logstreamer.protocol.frames import Accept, Data, Segment, SegmentState
 
 MAX_WINDOW = 64 << 20
 """Most bytes held in flight, whatever the receiver allows: memory is not the peer's to give away."""
@@ -82,6 +82,10 @@ class SendWindow:
         # A mark that it lacks, below bytes that it has, could no longer be put where it belongs.
         marks = (frame for frame in self._held if isinstance(frame, Segment))
         return all(mark.offset >= offset for mark in marks if mark.index >= segments)
+
+    def continues(self, accept: Accept, following: int) -> bool:
+        """Whether a receiver that says *accept* lacks only what is held, and has what was sent; see `holds`."""
+        return self.holds(accept.offset, accept.segments, following) and self.agrees(accept.offset, accept.segment)
 
     def agrees(self, offset: int, segment: SegmentState | None) -> bool:
         """Whether the copy of a receiver that has the bytes below *offset* ends as it was sent.

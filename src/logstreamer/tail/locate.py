@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from logstreamer.tail.content import UNPACKERS, Content, Look, open_content
 from logstreamer.tail.identity import FileId, Trail, same_text, surely_same
-from logstreamer.tail.siblings import Sibling, list_siblings
+from logstreamer.tail.siblings import Sibling, find_by_id, list_siblings
 from logstreamer.tail.source import Source
 from logstreamer.tail.types import ANCHOR_SIZE
 
@@ -87,6 +87,14 @@ class Past:
             for sibling in list_siblings(*os.path.split(place)):
                 found.setdefault(sibling.id, sibling)  # two places may be one directory
         return sorted(found.values(), key=lambda sibling: sibling.age)
+
+    def find_by_id(self, name: str) -> Sibling | None:
+        """The file that a mark names, where it is still in one of the directories under a name of no rotation.
+
+        As when a symlink was set to another file, or rotation gives names that are not known. Raises OSError.
+        """
+        directories = {os.path.dirname(place) for place in self._places or _places_of(self.path)}
+        return next((found for directory in sorted(directories) if (found := find_by_id(directory, name))), None)
 
     def changed(self) -> bool:
         """Whether a name appeared or went in one of the directories since this was asked last."""

@@ -52,6 +52,8 @@ def find_resumed(
     token = Token.read(resume.source)
     resumed = _find_place(resume, token, held, listing, past, now)
     if resumed is None:
+        resumed = _find_renamed(resume, token, held, listing, past, now)
+    if resumed is None:
         resumed = _pass_over(resume, token, held, first, listing, past, now)
     if resumed is None:
         return None
@@ -90,6 +92,20 @@ def _find_place(
     if source is None:
         return None
     return Resumed(source, resume.position, [], doubt="" if source.made(token) else doubt)
+
+
+def _find_renamed(
+    resume: ResumePoint, token: Token, held: list[Source], listing: list[Sibling], past: Past, now: float
+) -> Resumed | None:
+    known = {*_ids(held), *(sibling.id for sibling in listing)}
+    renamed = past.find_by_id(token.name)
+    if renamed is None or renamed.id in known:
+        return None
+    found = _find(resume, token, [renamed])
+    if found is None:
+        return None
+    listing = sorted([*listing, renamed], key=lambda sibling: sibling.age)
+    return _build(found, resume.position, "", listing, held, past, now)
 
 
 def _goes_on_in(resume: ResumePoint, token: Token, source: Source) -> bool:

@@ -161,3 +161,18 @@ def _examine(path: str, match: re.Match[str]) -> Sibling | None:
     groups = match.groupdict()
     packed = groups.get("packed") or groups.get("inner_packed") or ""
     return Sibling(path, packed, _rank(match), FileId(st.st_dev, st.st_ino), st.st_size, st.st_mtime_ns, st.st_mtime_ns)
+
+
+def find_by_id(directory: str, name: str) -> Sibling | None:
+    """The file in *directory* whose `FileId` is written as *name*, whatever it is called now; raises OSError."""
+    try:
+        with os.scandir(directory) as entries:
+            for entry in entries:
+                if name.endswith(f"-{entry.inode():x}") and entry.is_file(follow_symlinks=False):
+                    status = entry.stat(follow_symlinks=False)
+                    if str(id := FileId(status.st_dev, status.st_ino)) == name:
+                        written_ns = min(status.st_mtime_ns, time.time_ns())
+                        return Sibling(entry.path, "", (0,), id, status.st_size, status.st_mtime_ns, written_ns)
+    except (FileNotFoundError, NotADirectoryError, PermissionError):
+        pass
+    return None
