@@ -264,7 +264,8 @@ class _Trial:
 
     def _excuse(self, start: int, end: int, at: float, cut: _Cut) -> str:
         """Why [start, end) may be missing; "" if it may not."""
-        parts = [g for g in self._generations if g.start < end and start < g.end]
+        # An empty file in between has no byte that could be missing, wherever it is now.
+        parts = [g for g in self._generations if g.start < end and start < g.end and g.start < g.end]
         if cut.rotated:
             whole = start == parts[0].start and end == parts[-1].end
             return "never known" if whole and all(self._never_known(g, at) for g in parts) else ""

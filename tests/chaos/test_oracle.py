@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
@@ -66,6 +66,18 @@ def lost_second(case: Case) -> Case:
 
 
 WITHOUT_SECOND = WRITTEN[: at(100)] + WRITTEN[at(200) :]
+
+
+def test_an_empty_file_that_still_stands_among_destroyed_ones_takes_no_right_away(lost_second: Case):
+    empty = Generation(at(150), at(150), 15.0, 15.0)
+    first, second, third = lost_second.files
+    halves = replace(second, end=at(150)), replace(second, start=at(150))
+    lost_second.files = [first, halves[0], empty, halves[1], third]
+
+    verdict = lost_second.judge(WITHOUT_SECOND)
+
+    assert verdict.complaints == []
+    assert [missing.why for missing in verdict.missing] == ["overwritten"]
 
 
 def test_every_line_is_as_long_as_the_tests_think():
