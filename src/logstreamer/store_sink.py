@@ -129,9 +129,10 @@ class StoreSink:
 
     def segment(self, frame: Segment) -> Verdict:
         with self._stored.lock:
-            self._open_file().start_segment(
-                frame.offset, frame.source, frame.source_offset, frame.reason, frame.lost, frame.detail
-            )
+            file = self._open_file()
+            if file.catch_up(CATCH_UP) > 0:  # the digest of the segment before is written down now
+                return Verdict(again=True)
+            file.start_segment(frame.offset, frame.source, frame.source_offset, frame.reason, frame.lost, frame.detail)
         reach("segment.started")
         self._stored.changed(self.path)
         return GO_ON
