@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -131,9 +132,10 @@ def check_a_good_end(deployment: Deployment, tmp_path: Path) -> None:
 
 def tails(log: Path) -> list[bytes]:
     """What a copy of *log* may be: what had been rotated away before the job started its run was never at the path
-    while it was followed."""
+    while it was followed. What that start has written is part of it."""
     found = parts(log)
-    return [b"".join(found[first:]) for first in range(len(found) - ROTATIONS)]
+    [started] = [number for number, part in enumerate(found) if b"streaming %s\n" % os.fsencode(log) in part]
+    return [b"".join(found[first:]) for first in range(started + 1)]
 
 
 def _text(kit: Path) -> str:

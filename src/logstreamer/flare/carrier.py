@@ -173,6 +173,8 @@ class Carrier:
         due = self._sender.get_timer()
         if (due is not None and due <= now) or not self.stopped:
             self._sender.poll(now)
+            if self._end is not None:
+                self._end.follows()
         if self._is_ending and now >= self._beat_at and self.lane.protocol.state is SenderState.STREAMING:
             self._beat_at = now + ENDING_BEAT
             self.lane.protocol.send_heartbeat(self.lane.behind, now)

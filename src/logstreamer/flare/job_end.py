@@ -22,6 +22,7 @@ class JobEnd:
         self.patience = patience
         self._tell = taken
         self._stop = threading.Event()
+        self._follows = threading.Event()
         self._changed = threading.Condition()
         self._asked = 0
         self._delivered = 0
@@ -47,6 +48,10 @@ class JobEnd:
         """The process is ending."""
         self.is_ending = True
 
+    def wait_follows(self, seconds: float) -> bool:
+        """Wait until the file is held, at most *seconds*: from then on a rotation takes nothing away."""
+        return self._follows.wait(seconds)
+
     def wait_taken(self, seconds: float) -> bool:
         """Wait until a receiver has answered, at most *seconds*; False where none has, and more tries are to come."""
         self.is_awaited = True
@@ -68,6 +73,10 @@ class JobEnd:
         """The latest question; look at the file after this, and give it back to `delivered`."""
         with self._changed:
             return self._asked
+
+    def follows(self) -> None:
+        """The file was looked at for the first time."""
+        self._follows.set()
 
     def taken(self, address: str, resumes: bool) -> None:
         """The receiver at *address* has answered; *resumes*: another process may continue the log there."""

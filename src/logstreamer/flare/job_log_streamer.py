@@ -36,6 +36,9 @@ JOIN_SECONDS = 60.0
 CLOSING_SECONDS = 5.0
 """Of these, what is left for a sender to give up."""
 
+FOLLOW_SECONDS = 2.0
+"""How long the start of a run waits until its log is held; milliseconds, if all is well."""
+
 UNANSWERED_SECONDS = 8.0
 """How long it waits for a receiver that has never answered, for all files as well: most likely there is none."""
 
@@ -132,6 +135,8 @@ class JobLogStreamer(Widget):
         )
         self._thread.start()
         swapping.add(self._end, self._thread)
+        if self._appeared.is_set():
+            self._end.wait_follows(FOLLOW_SECONDS)  # what is rotated away in this run is part of the log
         self.log_info(fl_ctx, f"streaming {path}")
 
     def _hold(self, directory: str) -> Unfinished | None:
