@@ -18,7 +18,7 @@ from logstreamer.flare.pace import Pace
 from logstreamer.follow_spec import FollowSpec
 from logstreamer.lane import GIVE_UP_SECONDS
 from logstreamer.protocol.codec import decode, encode
-from logstreamer.protocol.frames import Accept, Ack, Data, Frame, Open, StreamKey
+from logstreamer.protocol.frames import Abort, Accept, Ack, Data, Frame, Heartbeat, Open, StreamKey
 from logstreamer.protocol.sender import SenderProtocol
 
 NOBODY, ABORTED = "EXECUTION_EXCEPTION", "TASK_ABORTED"
@@ -63,19 +63,28 @@ class Bench:
         self.carrier.end()
         self.carrier.begin()
 
-    def exchange(self) -> list[Frame]:
-        """One message, and the reply of a receiver of ours that has stored it; the frames of the message."""
+    def exchange(self, *, acks: bool = True) -> list[Frame]:
+        """One message, and the reply of a receiver of ours that has stored it; the frames of the message.
+
+        Args:
+            acks: False: it has not yet.
+        """
         message = self.carrier.next_message()
         frames = [decode(part)[1] for part in messages.unpack(messages.frames_of(message) or b"")]
         answers: list[Frame] = []
         for frame in frames:
             if isinstance(frame, Open):
                 answers.append(Accept(0, 1 << 20, 30.0, attempt=frame.attempt))
-            elif isinstance(frame, Data):
-                answers.append(Ack(frame.end))
+            elif isinstance(frame, Data | Heartbeat) and acks:
+                answers.append(Ack(frame.end if isinstance(frame, Data) else frame.sent))
         packed = messages.pack(encode(0, answer) for answer in answers)
         self.carrier.take_reply(messages.frames_reply("OK", packed))
         return frames
+
+    def write(self, line: bytes) -> None:
+        """Of the job."""
+        self._file.write(line)
+        self.carrier._sender.wake()
 
     @property
     def outcome(self) -> str:
@@ -193,3 +202,19 @@ def test_the_pauses_are_short_while_the_end_of_a_run_waits(bench: Bench):
     begun = bench.now
     bench.carrier.pause(60.0)
     assert bench.now - begun >= 60.0
+
+
+def test_a_receiver_hears_that_a_log_is_left_when_it_has_stored_it(bench: Bench):
+    """Also where it took a while to store the last of it: otherwise it would wait for the sender."""
+    bench.write(b"line\n")
+    bench.exchange()
+    assert any(isinstance(frame, Data) for frame in bench.exchange(acks=False))
+    bench.end.leave()
+    bench.exchange()
+    assert not bench.carrier.is_over
+
+    [last] = bench.exchange()
+
+    assert isinstance(last, Abort)
+    assert last.rc == "STOPPED"
+    assert bench.carrier.is_over

@@ -34,7 +34,7 @@ def test_n1_a_late_handler_costs_nothing(pair: Pair):
     written = write_lines(pair.log, 0, 1000)
     sender = pair.sender("ours")
     sender.wait("connected")
-    wait_until(lambda: any("not ready" in line or "EXECUTION_EXCEPTION" in line for line in sender.log))
+    wait_until(lambda: any("nobody is registered" in line for line in sender.log))
     for number in range(3):
         rotate(pair.log, number)
         written += write_lines(pair.log, 1000 * (number + 1), 1000 * (number + 2))

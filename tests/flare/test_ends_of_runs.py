@@ -162,6 +162,8 @@ def streamer(near: FlareNet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     (tmp_path / "train.log").write_bytes(b"line 1\n")
     widget = JobLogStreamer("train.log", poll_interval=0.02)
     widget._on_start("START_RUN", near.engine("site-1").new_context())
+    (tmp_path / "train.log").rename(tmp_path / "train.log.1")
+    (tmp_path / "train.log").write_bytes(b"line 2\n")
     end, thread = widget._end, widget._thread
     assert end is not None
     assert thread is not None
@@ -169,6 +171,19 @@ def streamer(near: FlareNet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(lane, "GIVE_UP_SECONDS", 0.5)
     end.set()
     thread.join(30)
+
+
+def test_what_is_rotated_away_once_a_run_has_started_is_sent(
+    near: FlareNet, streamer: JobLogStreamer, receiver: JobLogReceiver, tmp_path: Path
+):
+    """The file is held before the components that follow hear of the start."""
+    copy = tmp_path / "logs" / "site-1" / "job-7" / "train.log"
+
+    wait_until(lambda: copy.exists() and copy.read_bytes() == b"line 1\nline 2\n")
+
+    assert streamer._end is not None
+    streamer._end.set()
+    wait_until(lambda: (found := record(tmp_path)) is not None and found.finished)
 
 
 def test_the_end_of_a_run_is_not_held_where_nobody_receives(
@@ -199,7 +214,7 @@ def test_the_end_of_a_run_waits_for_a_receiver_that_is_late(near: FlareNet, stre
     end_of_run.join(30)
 
     assert not end_of_run.is_alive()
-    assert (tmp_path / "logs" / "site-1" / "job-7" / "train.log").read_bytes() == b"line 1\n"
+    assert (tmp_path / "logs" / "site-1" / "job-7" / "train.log").read_bytes() == b"line 1\nline 2\n"
     end.set()
     stream.join(30)
     assert receiver._stored is not None
@@ -214,18 +229,16 @@ def test_a_process_that_is_swapped_out_leaves_its_log_to_the_next_one(
     copy = tmp_path / "logs" / "site-1" / "job-7" / "train.log"
     wait_until(copy.exists)
     with log.open("ab") as file:
-        file.write(b"line 2\n")
+        file.write(b"line 3\n")
     streamer._on_swap_out("SWAP_OUT", near.engine("site-1").new_context())
-    assert copy.read_bytes() == b"line 1\nline 2\n"
-    left = record(tmp_path)
-    assert left is not None
-    assert (left.state, left.runs[-1].rc) == ("stopped", "STOPPED")
+    assert copy.read_bytes() == b"line 1\nline 2\nline 3\n"
+    wait_until(lambda: (left := record(tmp_path)) is not None and left.state == "stopped")
 
     with log.open("ab") as file:
-        file.write(b"line 3\n")
+        file.write(b"line 4\n")
     following = JobLogStreamer("train.log", poll_interval=0.02)
     following._on_start("START_RUN", near.engine("site-1").new_context())
-    wait_until(lambda: copy.read_bytes() == b"line 1\nline 2\nline 3\n")
+    wait_until(lambda: copy.read_bytes() == b"line 1\nline 2\nline 3\nline 4\n")
     assert following._end is not None
     following._end.set()
     wait_until(lambda: (found := record(tmp_path)) is not None and found.finished)

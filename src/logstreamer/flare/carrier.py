@@ -100,6 +100,11 @@ class Carrier:
         """Whether the end has been asked for."""
         return self._sender.stopped_at is not None
 
+    @property
+    def is_over(self) -> bool:
+        """Whether the stream has its outcome, and the target has been told of it as far as it can be."""
+        return self.lane.outcome is not None and (bool(self.trouble) or not self.lane.protocol.has_frames)
+
     def begin(self) -> None:
         """A transaction begins: what NVFlare's engine calls a stream, and we a connection."""
         if self._is_unregistered and self._stand_in and not self._contacted and self._misses >= OWN_MISSES:

@@ -43,7 +43,7 @@ class FollowProducer(ObjectProducer):
         if self._carrier.is_stock:
             return self._plain.process_replies(_ours(replies), stream_ctx, self._fl_ctx)
         self._carrier.take_reply(next(iter((replies or {}).values()), None))
-        if self._carrier.lane.outcome is not None:
+        if self._carrier.is_over:
             return {self._carrier.target: self._carrier.lane.outcome}
         return AGAIN if self._carrier.trouble else None
 
