@@ -222,9 +222,13 @@ def test_the_end_of_a_run_waits_for_a_receiver_that_is_late(near: FlareNet, stre
 
 
 def test_a_process_that_is_swapped_out_leaves_its_log_to_the_next_one(
-    near: FlareNet, receiver: JobLogReceiver, streamer: JobLogStreamer, tmp_path: Path
+    near: FlareNet,
+    receiver: JobLogReceiver,
+    streamer: JobLogStreamer,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
 ):
-    """In a simulator with fewer threads than clients."""
+    """In a simulator with fewer threads than clients; nothing to warn of."""
     log = tmp_path / "train.log"
     copy = tmp_path / "logs" / "site-1" / "job-7" / "train.log"
     wait_until(copy.exists)
@@ -244,6 +248,7 @@ def test_a_process_that_is_swapped_out_leaves_its_log_to_the_next_one(
     wait_until(lambda: (found := record(tmp_path)) is not None and found.finished)
 
     assert [path.name for path in copy.parent.glob("train*")] == ["train.log"]
+    assert "ended with STOPPED" not in caplog.text
 
 
 def test_a_run_that_was_aborted_before_has_what_it_has(near: FlareNet, tmp_path: Path):

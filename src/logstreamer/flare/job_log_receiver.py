@@ -191,6 +191,11 @@ class JobLogReceiver(Widget):
 
     def _ended(self, engine: Any, stored: Stored, site: str, key: StreamKey, path: str, rc: str, reason: str) -> None:
         job, name, file = key.job, key.name, os.path.join(stored.store.root, path)
+        if rc == ReturnCode.STOPPED:
+            self.logger.info(
+                printable(f"live log {name} of {site}, job {job}, is to be continued; its part is at {file}")
+            )
+            return
         if rc != ReturnCode.OK:
             why = reason and f" ({reason})"
             self.logger.warning(
