@@ -201,6 +201,24 @@ def test_d03_bytes_of_somebody_else_are_no_acknowledgement(receiver, send, log, 
     assert b"1 gap" in run(["verify", str(receiver.copies)], tmp_path).stdout
 
 
+def test_a_snapshot_by_hard_links_only_delays(receiver, send, log, tmp_path):
+    """As `cp -al` makes them: what came meanwhile arrives when the link is gone."""
+    log.write(100)
+    sender = send(log.name)
+    wait_copied(receiver, log)
+    snapshot = tmp_path / "snapshot"
+    os.link(receiver.copy(log.name), snapshot)
+    kept = snapshot.read_bytes()
+    log.write(100)
+    sender.wait_line("second hard link")
+    assert snapshot.read_bytes() == kept
+    snapshot.unlink()
+    wait_copied(receiver, log)
+    finish(sender)
+
+    check_exact(receiver, log.path)
+
+
 def test_d05_a_second_stream_of_the_same_name_never_touches_the_first(receiver, start, tmp_path):
     """Another file of that name, live at the same time; and the same job again, after both had ended."""
     logs = [Log(tmp_path / name / "app.log") for name in ("one", "two")]

@@ -203,13 +203,16 @@ def test_d4_a_link_in_place_of_a_sidecar_is_refused(root, outside, suffix):
 
 
 def test_d4_a_file_with_a_second_name_is_refused(root, outside):
+    """For now: a snapshot of the store by hard links may be gone soon, and no sender shall end for that."""
     stored(root).parent.mkdir(parents=True)
     os.link(outside / "secret", stored(root))
     with Store(root) as store:
-        with pytest.raises(NameRefused, match="second hard link"):
-            opened(store)
-        with pytest.raises(NameRefused, match="second hard link"):
-            store.reader("/".join(PLACE))
+        for attempt in (lambda: opened(store), lambda: store.reader("/".join(PLACE))):
+            with pytest.raises(StoreError, match="second hard link") as refused:
+                attempt()
+            assert not isinstance(refused.value, NameRefused)
+        (outside / "secret").unlink()
+        opened(store)
 
 
 def test_d4_a_fifo_does_not_hold_the_receiver(root):

@@ -77,7 +77,8 @@ def open_file(name: str, flags: int, dir_fd: int | None = None) -> int:
     """Open a regular file that has this one name; no link is followed.
 
     Raises:
-        NameRefused: it is a symbolic link, has a second hard link, or is no regular file.
+        NameRefused: it is a symbolic link or no regular file.
+        StoreError: it has a second hard link, as while `cp -al` keeps a snapshot: what is written would change that.
         OSError: as from `os.open`.
     """
     # O_NONBLOCK: a FIFO planted under a stream's name must not hold the whole receiver in open().
@@ -91,11 +92,12 @@ def open_file(name: str, flags: int, dir_fd: int | None = None) -> int:
             raise NameRefused(name, "a directory or device lies at its place in the store") from error
         raise
     status = os.fstat(fd)
-    if not stat.S_ISREG(status.st_mode) or status.st_nlink > 1:
-        os.close(fd)
-        fault = "something else than a file" if not stat.S_ISREG(status.st_mode) else "a file with a second hard link"
-        raise NameRefused(name, f"{fault} lies at its place in the store")
-    return fd
+    if stat.S_ISREG(status.st_mode) and status.st_nlink == 1:
+        return fd
+    os.close(fd)
+    if not stat.S_ISREG(status.st_mode):
+        raise NameRefused(name, "something else than a file lies at its place in the store")
+    raise StoreError(f"{name}: a file with a second hard link lies at its place in the store")
 
 
 def create_file(name: str, dir_fd: int) -> None:
