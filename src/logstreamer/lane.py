@@ -66,6 +66,7 @@ class Lane:
         self.protocol = protocol
         self.outcome: Shareable | None = None
         self.reason = ""
+        self.gaps, self.lost = 0, 0  # how many, and how many bytes are known to be lost in them
         self.obstacle = ""  # what the target, which answers, has done instead of taking the stream: for `reason`
         self._unread = ""  # why the stream ended without all of the file
         self._spec = spec
@@ -209,6 +210,7 @@ class Lane:
             self._drain.saw_data()
         if isinstance(item, SegmentStart):
             if item.lost != 0:
+                self.gaps, self.lost = self.gaps + 1, self.lost + (item.lost or 0)
                 logger.warning(
                     "%s: %s bytes lost: %s", self._spec.path, item.lost or "an unknown number of", item.detail
                 )

@@ -60,6 +60,7 @@ def test_t16_a_gap_is_told_in_ls_logs_and_verify(lossy, receiver, tmp_path):
     assert (tail.stdout, tail.stderr) == (numbered_lines(5005, 5010), b"")  # its place is not shown
 
     assert sender.stop() == 0
+    assert "1 gap, of unknown size, where bytes were gone" in sender.said[-1]
     done = run(["verify", origin], tmp_path)
     assert done.returncode == 0
     assert re.search(rf"gap: before segment 1, {GAP} \(.+\)", done.stdout.decode())

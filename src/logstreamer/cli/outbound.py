@@ -49,12 +49,15 @@ class Result:
     Args:
         reason: why it failed, "" where it did not.
         acked: bytes that are durable at the receiver.
+        gaps, lost: how often bytes were lost before they could be read, and how many that is known of.
     """
 
     path: str
     name: str
     reason: str
     acked: int = 0
+    gaps: int = 0
+    lost: int = 0
 
 
 class Outbound:
@@ -149,7 +152,7 @@ class Outbound:
             self._acked += lane.acked
             rc = lane.outcome.get_return_code() if lane.outcome is not None else ReturnCode.ERROR
             reason = "" if rc == ReturnCode.OK else lane.reason or str(rc)
-            results.append(Result(found.path, found.name, reason, lane.acked))
+            results.append(Result(found.path, found.name, reason, lane.acked, lane.gaps, lane.lost))
         if not self._draining.is_set():
             self._fill()
         return results

@@ -82,13 +82,21 @@ class Progress:
         else:
             self.say(progress_text(amount.acked, total, rate))
 
-    def end(self, amount: Amount, files: int) -> None:
-        """How much it was in all."""
+    def end(self, amount: Amount, files: int, gaps: int = 0, lost: int = 0) -> None:
+        """How much it was in all.
+
+        Args:
+            gaps, lost: how often bytes were gone before they could be read, and how many that is known of.
+        """
         if files == 0:
             return
         seconds = time.monotonic() - self._began
         rate = f" in {seconds:.1f} s, {bytes_text(amount.acked / max(seconds, 0.001))}/s" if self._snapshot else ""
-        self.say(f"done: {count_text(files, 'file')}, {bytes_text(amount.acked)} stored at the receiver{rate}")
+        size = f"at least {bytes_text(lost)}" if lost else "of unknown size"
+        missing = (
+            f"; {count_text(gaps, 'gap')}, {size}, where bytes were gone before they could be read" if gaps else ""
+        )
+        self.say(f"done: {count_text(files, 'file')}, {bytes_text(amount.acked)} stored at the receiver{rate}{missing}")
 
 
 def _draw(text: str) -> None:

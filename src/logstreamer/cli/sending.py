@@ -106,6 +106,7 @@ class Turns:
         self._progress = Progress(snapshot=snapshot)
         self._failed: set[str] = set()
         self._sent = 0
+        self._gaps, self._lost = 0, 0
         self._output_stored = 0
         self._look_at = 0.0
         self._refusals: set[str] = set()
@@ -170,6 +171,8 @@ class Turns:
         self._refusals |= {result.reason for result in results if result.reason and result.reason == trouble}
         self._failed |= {result.path for result in results if result.reason}
         self._sent += sum(1 for result in results if not result.reason)
+        self._gaps += sum(result.gaps for result in results)
+        self._lost += sum(result.lost for result in results)
         if self._command is not None:
             self._output_stored += sum(result.acked for result in results if result.path == self._command.path)
 
@@ -203,7 +206,7 @@ class Turns:
             self._progress.show(self._outbound.amount())
 
     def _end(self) -> int:
-        self._progress.end(self._outbound.amount(), self._sent)
+        self._progress.end(self._outbound.amount(), self._sent, self._gaps, self._lost)
         failed = bool(self._failed) or self._incomplete
         if self._command is not None:
             self._command.close(None if failed else self._output_stored)
