@@ -893,3 +893,25 @@ def test_t10_files_that_begin_like_one_that_was_deleted_are_read(log: Log, follo
 
     assert after.data == text
     assert after.lost == [None]
+
+
+def test_a_later_file_that_was_compressed_is_not_the_one_before(log: Log, follow: Follow):
+    """Its time in the mark would hide the file of the mark at the next restart."""
+    text = log.append(10)
+    held, point = read_partly(log, follow)
+    following = follow()
+    for _ in range(3):
+        log.copytruncate()
+        text += log.append(5)
+        following.poll()
+    log.compress(1)
+    reading = follow(resume=point, follower=following.follower, limit=13)
+    read = reading.read(10)
+    point = reading.resume_point()
+    reading.close()
+
+    after = follow(resume=point)
+    after.settle()
+
+    assert held + read + after.data == text
+    assert after.lost == []

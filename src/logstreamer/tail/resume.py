@@ -249,7 +249,8 @@ def _behind_last(passed: list[bool]) -> int:
 def _last_passed(listing: list[Sibling], nodes: list[Source]) -> Before | None:
     """The newest rotated file that is not among *nodes*: the stream goes on behind it."""
     ids = _ids(nodes)
-    sibling = next((sibling for sibling in reversed(listing) if sibling.id not in ids), None)
+    elder = list(takewhile(lambda sibling: sibling.id not in ids, listing))
+    sibling = elder[-1] if elder else None
     if sibling is None:
         return None
     trail = trail_of(sibling)
