@@ -71,7 +71,7 @@ def test_any_search(running, case):
     call(running, case, excluded_checks=[positive_data_acceptance])
 
 
-@endless.given(last=st.none() | st.text("0123456789@/-,.sjf %", max_size=30))
+@endless.given(last=st.none() | st.text("0123456789@/-,.sjf %", max_size=30).map(str.strip))
 @endless.parametrize()
 @hypothesis.settings(SETTINGS, max_examples=30)
 def test_any_question_without_an_end(running, case, last):

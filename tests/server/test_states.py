@@ -14,7 +14,7 @@ from logstreamer.server.ranges import Unsatisfiable, parse_range
 from logstreamer.server.states import ELSEWHERE, Health, Pulse, State, judge
 from logstreamer.store.layout import Place
 from logstreamer.store.record import StreamRecord
-from logstreamer.store.sidecar import Segment, Sidecar
+from logstreamer.store.sidecar import Segment, Sidecar, Trouble
 
 NOW = 1000.0
 
@@ -71,6 +71,11 @@ def pulse(**known):
         ({"state": "unknown"}, None, (State.UNKNOWN, "its sender has not come back yet")),
         ({"state": "live"}, None, (State.UNKNOWN, ELSEWHERE)),
         ({"finished": "then", "digest": "d"}, None, (State.FINISHED, "digest ok")),
+        (
+            {"finished": "then", "digest": "d", "troubles": (Trouble("differs", 100, "", "then"),)},
+            None,
+            (State.FINISHED, "damaged, see `verify`"),
+        ),
         ({"state": "dead"}, {}, (State.LIVE, "")),
     ],
 )

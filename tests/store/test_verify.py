@@ -106,3 +106,51 @@ def test_a_stream_is_verified_while_it_grows(tmp_path):
         stream.start_segment(6, "8:3", 0, "rotated")
         (report,) = verify(store, records)
     assert (report.status, report.verified) == ("unfinished", 3)
+
+
+@pytest.mark.parametrize("place", [0, 3, 5])
+@pytest.mark.parametrize("continued", [False, True])
+def test_damage_in_the_last_segment_is_found(tmp_path, place, continued):
+    """Done while no receiver ran; also when the stream has gone on, and has come to its end, behind it."""
+    with Store(tmp_path) as store:
+        opened(store).append(0, b"abcdef")
+    content = bytearray(stored(tmp_path).read_bytes())
+    content[place] ^= 1
+    stored(tmp_path).write_bytes(content)
+
+    if continued:
+        with Store(tmp_path) as store:
+            stream = opened(store, run="run-2")
+            stream.append(6, b"ghi")
+            stream.finish()
+    with View(tmp_path) as view:
+        [report] = verify(view)
+
+    assert report.status == "damaged"
+    if continued:
+        assert [trouble.kind for trouble in report.troubles] == ["differs"]
+    else:
+        assert [(damage.offset, damage.end) for damage in report.damage] == [(0, 6)]
+
+
+def test_what_came_after_the_last_note_is_no_damage(tmp_path):
+    """Chunks do not write the sidecar."""
+    store = Store(tmp_path)
+    stream = opened(store)
+    stream.append(0, b"abc")
+    stream.set_state("quiet")
+    stream.append(3, b"def")
+    crash(store)
+
+    for _ in range(2):
+        with View(tmp_path) as view:
+            [report] = verify(view)
+        assert (report.status, report.verified, report.damage) == ("unfinished", 3, ())
+        store = Store(tmp_path)
+        opened(store, run="run-2").catch_up()
+        crash(store)
+    with Store(tmp_path) as store:
+        opened(store, run="run-3").catch_up()
+    with View(tmp_path) as view:
+        [report] = verify(view)
+    assert (report.status, report.verified, report.troubles) == ("unfinished", 6, ())

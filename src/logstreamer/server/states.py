@@ -114,7 +114,9 @@ def judge(record: StreamRecord, pulse: Pulse | None, now: float, *, is_lost: boo
         is_lost: its sender has had the time to come back after a start of the receiver, and has not.
     """
     if record.finished is not None:
-        return Health(State.FINISHED, "digest ok" if record.digest else "", reach=record.size)
+        damaged = any(trouble.kind == "differs" for trouble in record.troubles)
+        detail = "damaged, see `verify`" if damaged else "digest ok" if record.digest else ""
+        return Health(State.FINISHED, detail, reach=record.size)
     if pulse is None or pulse.link is InboundState.OVER:
         return _without_sender(record, is_lost)
     data, beat = _age(pulse.last_data, now), _age(pulse.last_beat, now)

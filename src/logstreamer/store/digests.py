@@ -30,6 +30,18 @@ class Digests:
     def __init__(self, read: Callable[[int, int], bytes]) -> None:
         self._read = read
         self._digests: dict[int, _Digest] = {}
+        self._expected: tuple[int, str] | None = None
+        self.differs = False
+        """Whether what was read again had not the digest that was expected."""
+
+    def expect(self, end: int, digest: str) -> None:
+        """The bytes [0, end) had this digest, in hex: `catch_up`, which reads them again, compares."""
+        self._expected = (end, digest)
+
+    def so_far(self, end: int) -> str | None:
+        """The digest of [0, end) in hex, if it is known without reading."""
+        known = self._digests.get(0)
+        return known.hasher.hexdigest() if known is not None and known.position == end else None
 
     def watch(self, *starts: int) -> None:
         """Keep digests from exactly these starts; what a new one lies behind is read when it is needed."""
@@ -47,14 +59,24 @@ class Digests:
         position = min((digest.position for digest in self._digests.values()), default=end)
         stop = end if limit is None else min(end, position + limit)
         while position < stop:
-            block = self._read(position, min(_BLOCK, stop - position))
+            block = self._read(position, min(_BLOCK, self._next_stop(position, stop) - position))
             for digest in self._digests.values():
                 seen = digest.position - position
                 if 0 <= seen < len(block):
                     digest.hasher.update(memoryview(block)[seen:])
                     digest.position = position + len(block)
             position += len(block)
+            self._compare()
         return max(0, end - position)
+
+    def _next_stop(self, position: int, stop: int) -> int:
+        return self._expected[0] if self._expected is not None and position < self._expected[0] < stop else stop
+
+    def _compare(self) -> None:
+        if self._expected is not None:
+            found = self.so_far(self._expected[0])
+            if found is not None:
+                self.differs, self._expected = self.differs or found != self._expected[1], None
 
     def digest(self, start: int, end: int) -> bytes:
         """The 16 bytes of the digest of [start, end), where *end* is the end of the file."""

@@ -92,7 +92,7 @@ def segment_started(known: Sidecar, segment: Segment) -> Sidecar:
 def finished(known: Sidecar, end: int, digest: str) -> Sidecar:
     """The stream ended at offset *end*; *digest* is of all of it."""
     known = in_state(run_ended(known, end, "OK", ""), "finished", "", end)
-    return replace(known, finished=now(), digest=digest)
+    return replace(known, finished=now(), digest=digest, checked=None)
 
 
 def troubled(known: Sidecar, kind: TroubleKind, size: int, detail: str) -> Sidecar:
@@ -137,6 +137,7 @@ def _cut(known: Sidecar, size: int) -> Sidecar:
         kept[-1] = replace(kept[-1], end=None, digest=None)
     at = now()
     # A run that reaches above the end is over: its digest would be of bytes that are gone.
+    checked = known.checked if known.checked is not None and known.checked.size <= size else None
     runs = tuple(
         replace(run, start=min(run.start, size), end=size, ended=run.ended or at, reason=run.reason or "file was cut")
         if run.end is None or run.end > size
@@ -147,5 +148,8 @@ def _cut(known: Sidecar, size: int) -> Sidecar:
     was = max([known.size, *(segment.offset for segment in known.segments)])
     detail = f"{was - size} of {was} bytes are missing at the end, and {dropped} segments that began there"
     return troubled(
-        replace(known, size=size, segments=tuple(kept), runs=runs, history=changes), "shorter", size, detail
+        replace(known, size=size, checked=checked, segments=tuple(kept), runs=runs, history=changes),
+        "shorter",
+        size,
+        detail,
     )

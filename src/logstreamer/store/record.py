@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from logstreamer.store.layout import Place
-from logstreamer.store.sidecar import Change, Run, Segment, Sidecar, Trouble, at
+from logstreamer.store.sidecar import Change, Checked, Run, Segment, Sidecar, Trouble, at
 
 _SETTLED = frozenset({"finished", "failed", "dead", "refused by site", "stopped"})
 
@@ -43,6 +43,7 @@ class StreamRecord(msgspec.Struct, frozen=True, kw_only=True):
         created, modified, finished, since: wall clock, RFC 3339 in UTC, for people only.
         digest: xxh3-128 in hex of the whole file, once finished.
         history: the latest changes of state, oldest first.
+        checked: the digest of how it begins, for a stream that is not finished.
     """
 
     site: str
@@ -65,6 +66,7 @@ class StreamRecord(msgspec.Struct, frozen=True, kw_only=True):
     finished: str | None
     digest: str | None
     history: tuple[Change, ...] = ()
+    checked: Checked | None = None
 
     @classmethod
     def of(cls, known: Sidecar, place: Place, size: int, modified: float, *, believed: bool) -> StreamRecord:
@@ -99,4 +101,5 @@ class StreamRecord(msgspec.Struct, frozen=True, kw_only=True):
             finished=known.finished,
             digest=known.digest,
             history=known.history,
+            checked=known.checked,
         )

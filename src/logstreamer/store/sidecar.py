@@ -104,6 +104,18 @@ class Trouble(msgspec.Struct, frozen=True):
     at: str
 
 
+class Checked(msgspec.Struct, frozen=True):
+    """How the stored file began when its sidecar was written.
+
+    Args:
+        size: so many bytes of it.
+        digest: their xxh3-128 in hex.
+    """
+
+    size: int
+    digest: str
+
+
 class Sidecar(msgspec.Struct, frozen=True, kw_only=True):
     """The sidecar's content.
 
@@ -112,6 +124,7 @@ class Sidecar(msgspec.Struct, frozen=True, kw_only=True):
         writer: the receiver that wrote it; its state is believed while that one runs.
         size: of the stored file when this was written, in bytes; the file itself has usually grown since.
         digest: xxh3-128 in hex of the whole file, once finished.
+        checked: until then, of as much of it as had been seen by a receiver that wrote it.
         runs_dropped: how many older ones are not kept any more.
         history: the latest changes of state.
     """
@@ -126,6 +139,7 @@ class Sidecar(msgspec.Struct, frozen=True, kw_only=True):
     created: str = ""
     finished: str | None = None
     digest: str | None = None
+    checked: Checked | None = None
     meta: dict[str, str] = {}
     runs: tuple[Run, ...] = ()
     runs_dropped: int = 0

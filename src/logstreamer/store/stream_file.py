@@ -16,7 +16,7 @@ from logstreamer.store.data_file import DataFile, Fingerprint
 from logstreamer.store.digests import Digests
 from logstreamer.store.layout import Place, Root
 from logstreamer.store.record import StreamRecord
-from logstreamer.store.sidecar import Segment, Sidecar
+from logstreamer.store.sidecar import Checked, Segment, Sidecar
 
 HEAD_SIZE = 1024
 ANCHOR_SIZE = 64
@@ -76,6 +76,8 @@ class StreamFile:
         self._arrivals = ArrivalLog(shelf.root, place)
         self._recorded: tuple[object, StreamRecord] | None = None
         self._watch()
+        if known.checked is not None:
+            self._digests.expect(known.checked.size, known.checked.digest)
 
     @property
     def durable(self) -> int:
@@ -244,7 +246,12 @@ class StreamFile:
         `start_segment` a long read at an inconvenient time.
         """
         self._check_open()
-        return self._digests.catch_up(self.durable, limit)
+        left = self._digests.catch_up(self.durable, limit)
+        if self._digests.differs:
+            self._digests.differs = False
+            detail = "its beginning is not what was stored before this receiver was started"
+            self._commit_if_room(history.troubled(self._known, "differs", self.durable, detail))
+        return left
 
     def finish(self) -> None:
         """The stream has ended: digests are written, and it never changes again. A second call does nothing.
@@ -386,6 +393,9 @@ class StreamFile:
         """Write *known*, in at most *most* bytes, then believe it: a failure leaves both as they were."""
         shelf = self._shelf
         known = replace(known, writer=shelf.writer if writer is None else writer, size=self.durable)
+        digest = self._digests.so_far(self.durable)
+        if digest is not None and known.finished is None:
+            known = replace(known, checked=Checked(self.durable, digest))
         raw = sidecar.encode(known)
         if most is not None and len(raw) > most:
             raise StoreError(f"{self.path} has too many segments: {self.segments}")

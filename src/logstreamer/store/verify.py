@@ -38,7 +38,8 @@ class Report(msgspec.Struct, frozen=True):
         status: "ok": finished, and every digest holds; "unfinished": every digest that there is holds, the bytes from
             *verified* on have none yet; "damaged": see *damage*, or a trouble says that it differs.
         size: of the stored file, in bytes.
-        verified: bytes from the beginning that closed segments vouch for.
+        verified: bytes from the beginning that have a digest: closed segments, and what had been stored when the
+            sidecar was written last.
         gaps: lost before they came here: no damage of this disk.
         troubles: what the store itself noticed earlier.
     """
@@ -99,6 +100,12 @@ def _verify_one(store: Readable, record: StreamRecord, advance: Callable[[int], 
                 verified = segment.end
                 if got != segment.digest:
                     damage.append(Damage(index, segment.offset, segment.end, segment.digest, got))
+            checked = record.checked
+            if not damage and checked is not None and verified < checked.size <= reader.size():
+                _digest(reader, verified, checked.size, whole, advance)
+                verified = checked.size
+                if whole.hexdigest() != checked.digest:
+                    damage.append(Damage(None, 0, checked.size, checked.digest, whole.hexdigest()))
         damage += _whole_file(record, whole.hexdigest())
     except (StoreError, FileNotFoundError) as error:
         damage.append(Damage(None, verified, record.size, "readable bytes", str(error)))
