@@ -66,6 +66,7 @@ def test_n01_sender_starts_before_the_handler_exists(callbacks, send, log, secon
     finish(sender)
 
     assert sha256(receiver.received()) == sha256(log.path)
+    wait_until(receiver.dones, "what it says of the end")
     assert receiver.dones() == ["OK"]
     check_no_errors(sender, receiver.script)
 
@@ -131,6 +132,7 @@ def test_n15_what_is_in_the_file_is_sent_when_the_run_is_aborted(callbacks, run_
     sender.wait_line("result .* TASK_ABORTED .*'receiver': 'OK'")
 
     assert sha256(receiver.received()) == sha256(log.path)
+    wait_until(receiver.dones, "what it says of the end")
     assert receiver.dones() == ["OK"]
 
 

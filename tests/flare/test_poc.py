@@ -120,12 +120,13 @@ def check_a_good_end(deployment: Deployment, tmp_path: Path) -> None:
             return [stream.path for stream in view.streams() if stream.finished]
 
     wait_for("the ends of the copies", lambda: finished() == copies, deployment)
+    marks = [deployment.kits / site / job / ".logstreamer-unfinished" for site in sites]
+    wait_for("the marks to go", lambda: not any(list(mark.glob("log*")) for mark in marks), deployment)
     for site in sites:
         for name in names:
             left = deployment.kits / site / job / name
             assert (own / site / job / name).read_bytes() == left.read_bytes()
             assert b"Good Bye" in left.read_bytes()
-            assert not list((deployment.kits / site / job / ".logstreamer-unfinished").glob("log*"))
             assert not (tmp_path / "store" / site / job / name).exists()
     assert deployment.logstreamer("verify", own).returncode == 0
 

@@ -86,8 +86,9 @@ class Demonstration:
         self._wait(lambda known: known[DIES].state == "finished", f"{DIES} finished")
         self._wait(lambda _: all(job.poll() is not None for job in jobs.values()), "the end of all jobs")
         self._screen.tell("the jobs are done: the senders are told to end (SIGTERM), and send what is left")
-        for sender in senders.values():
-            sender.terminate()
+        for site, sender in senders.items():
+            if site != DIES:  # it ends by itself, perhaps just now: a signal at that moment would look like a death
+                sender.terminate()
         self._wait(lambda known: all(status.state == "finished" for status in known.values()), "all finished")
         if failed := [site for site, sender in senders.items() if sender.wait(PATIENCE) != 0]:
             raise DemoFailed(f"senders failed: {', '.join(failed)}; see {self._said}")
