@@ -3,8 +3,8 @@ PYTHON ?= python3
 VENV ?= .venv
 BENCH_VENV ?= build/bench-venv
 BIN := $(VENV)/bin
-# Most tests wait for real processes and clocks, so one worker more than there are cores keeps the cores busy.
-JOBS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
+# Most tests wait for real processes and clocks, so two workers more than there are cores keep the cores busy.
+JOBS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 2)
 PYTEST = $(BIN)/pytest -n $(JOBS) --dist worksteal
 STAMP := $(VENV)/.installed
 BENCH_STAMP := $(BENCH_VENV)/.installed
