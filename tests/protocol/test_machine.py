@@ -291,13 +291,13 @@ def test_no_fault_of_the_wire_or_of_either_end_loses_doubles_or_stalls_a_byte():
 @pytest.mark.parametrize("part", range(4))
 def test_no_fault_of_the_wire_or_of_either_end_loses_doubles_or_stalls_a_byte_for_long(part: int):
     """In parts, which may run side by side."""
-    run_state_machine_as_test(FaultMachine, settings=settings(fast, max_examples=125, stateful_step_count=120))
+    run_state_machine_as_test(FaultMachine, settings=settings(fast, max_examples=75, stateful_step_count=120))
 
 
 @pytest.mark.parametrize("seed", range(20))
 def test_long_stories_end_with_equal_copies(seed: int):
     """The seed of a failure is seed * 10_000 + number; `play` tells it again."""
-    for number in range(25):
+    for number in range(15):
         try:
             play(seed * 10_000 + number, steps=150)
         except Exception:
