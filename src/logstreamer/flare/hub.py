@@ -100,9 +100,7 @@ class Hub:
 
     def remember(self, site: str, job: str, peer: Any) -> None:
         """*peer* is the authenticated context of *site* in *job*, one of whose streams opens now; on the loop."""
-        if (
-            len(self._peers) >= self._most_peers
-        ):  # now and then, and not with each: forget those of streams that are over
+        if len(self._peers) >= self._most_peers:  # now and then, and not with each: streams that are over are forgotten
             live = {(inbound.site, inbound.key.job) for inbound in self.receiver.live()}
             self._peers = {key: peer for key, peer in self._peers.items() if key in live}
             self._most_peers = 2 * len(self._peers) + SOME_PEERS
