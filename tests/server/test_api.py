@@ -7,6 +7,8 @@ import time
 
 import pytest
 
+from conftest import wait_until
+from logstreamer.server import board
 from server.bench import TOKEN
 
 
@@ -78,6 +80,17 @@ def test_a_stream_from_its_life_to_its_end(bench):
     assert finished["last_beat"] is None
     assert live["ended"] is None
     assert 0 <= finished["ended"] < 10
+
+
+def test_a_stream_that_begins_is_told_without_another_look_at_the_disk(bench, monkeypatch):
+    """Where looks are slow the next one is a long way off."""
+    monkeypatch.setattr(board, "SCAN_SHARE", 10**9)
+    bench.ask("/api/v1/streams")
+    bench.follow("f", b"hello\n")
+    wait_until(lambda: bench.store.is_open("s/j/f"))
+    _, listed = bench.ask("/api/v1/streams")
+
+    assert [stream["path"] for stream in json.loads(listed)["streams"]] == ["s/j/f"]
 
 
 def _wait_for(bench, happened):

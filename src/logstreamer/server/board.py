@@ -160,6 +160,7 @@ class Board:
     # -- looking
 
     async def _scan(self) -> None:
+        self._meet({})
         asked = self._now()
         async with self._scanning:
             recent = self._now() - self._scanned_at < self._scan_took * SCAN_SHARE
@@ -177,6 +178,14 @@ class Board:
         before, self._entries = self._entries, {}
         for record in records:
             self._entries[record.path] = _renewed(before.get(record.path), record)
+        self._meet(before)
+
+    def _meet(self, before: dict[str, _Entry]) -> None:
+        """Streams that began since the last look are known from the receiver: a look may be due much later."""
+        for path in self._stored.store.open_paths():
+            record = None if path in self._entries else self._stored.record(path)
+            if record is not None:
+                self._entries[path] = _renewed(before.get(path), record)
 
     async def _read_last_lines(self, paths: Iterable[str]) -> None:
         """Look at the ends of those files that have grown, each at most once a second."""

@@ -128,6 +128,10 @@ class Store:
         """Whether the stream at *path* is open for writing; from any thread."""
         return path in self._shelf.open
 
+    def open_paths(self) -> list[str]:
+        """The streams that are open for writing, in the order they were opened; from any thread."""
+        return list(self._shelf.open)
+
     def opened(self, path: str) -> StreamFile | None:
         """The stream at *path* while it is open for writing."""
         return self._shelf.open.get(path)
