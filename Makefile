@@ -9,6 +9,9 @@ PYTEST = $(BIN)/pytest -n $(JOBS) --dist worksteal
 STAMP := $(VENV)/.installed
 BENCH_STAMP := $(BENCH_VENV)/.installed
 
+# Hundreds of processes are begun by tests: compiled modules that were not kept would be compiled by each of them.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test check chaos soak lint fmt bench bench-quick bench-setup nvflare-example screenshots clean
 

@@ -3,29 +3,50 @@
 from __future__ import annotations
 
 import gc
+import itertools
 import logging
 import os
 import signal
 import threading
 import time
+import zlib
 from collections.abc import Callable, Iterator
 
+import hypothesis
 import pytest
 
 PATIENCE = 20.0
 """Seconds after which something that should have happened counts as never happening."""
 
+# How long an example takes says nothing on a machine that others use, too.
+hypothesis.settings.register_profile("untimed", deadline=None)
+hypothesis.settings.load_profile("untimed")
+
+# A shell's background job ignores the one, nohup the other, and so would every process that the tests begin and stop.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-    # A shell's background job ignores it, and so would every process that the tests begin and interrupt.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 SHARED_THREADS = ("logstreamer-idle",)
 """Threads that serve the whole process and end by themselves."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the longest tests first."""
-    items.sort(key=lambda item: item.get_closest_marker("first") is None)
+    """Give every worker its share of what waits, of what computes, and of the longest tests as the first thing.
+
+    A worker begins with a contiguous part of the list, so the files are dealt in an order without meaning, the same in
+    each run.
+    """
+    items.sort(key=lambda item: zlib.crc32(item.nodeid.partition("::")[0].encode()))
+    longest = [item for item in items if item.get_closest_marker("first") is not None]
+    others = iter([item for item in items if item.get_closest_marker("first") is None])
+    workers, total = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")), len(items)
+    items.clear()
+    for worker in range(workers):
+        own = longest[worker::workers]
+        part = (total - len(items)) // (workers - worker)
+        items += [*own, *itertools.islice(others, max(0, part - len(own)))]
 
 
 def wait_until(condition: Callable[[], object], what: Callable[[], str] | str = "", patience: float = PATIENCE) -> None:

@@ -14,6 +14,7 @@ SECONDS = 45.0
 
 
 @pytest.mark.slow
+@pytest.mark.first
 @pytest.mark.timeout(500)
 def test_nothing_is_lost_or_doubled_whatever_happens(tmp_path: Path):
     seed = random.SystemRandom().randrange(1_000_000)

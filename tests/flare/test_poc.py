@@ -13,7 +13,7 @@ import pytest
 from flare.poc import PATIENCE, SITES, Deployment, receiver, streamer, write_job
 from logstreamer.store import View
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.slow, pytest.mark.first, pytest.mark.timeout(300)]
 
 ROTATIONS = 10
 ROTATE_AT = 1500

@@ -21,6 +21,7 @@ FILES = [f"site-{number}/simulate_job/{name}" for number in (1, 2) for name in (
 
 
 @pytest.mark.slow
+@pytest.mark.first
 @pytest.mark.timeout(180)
 def test_copies_grow_while_the_job_runs_and_are_equal_at_the_end(tmp_path: Path):
     """With the lines that NVFlare writes after END_RUN, which its own widgets lose."""

@@ -275,7 +275,6 @@ def _act(machine: FaultMachine, choose: random.Random) -> None:
 fast = settings(
     max_examples=150,
     stateful_step_count=60,
-    deadline=None,
     print_blob=True,
     suppress_health_check=list(HealthCheck),
 )

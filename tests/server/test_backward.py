@@ -48,7 +48,7 @@ def small_blocks(monkeypatch):
     monkeypatch.setattr(backward, "OVERLAP", 8)
 
 
-@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=400, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     data=st.lists(st.sampled_from(PIECES), max_size=60).map(b"".join),
     pattern=st.sampled_from(PATTERNS),
@@ -65,7 +65,7 @@ def test_as_by_looking_at_every_line(small_blocks, tmp_path, data, pattern, cut)
     assert all(one.start <= one.at <= one.end for one in found)
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     lengths=st.lists(st.integers(0, 300), min_size=1, max_size=6),
     places=st.lists(st.floats(0, 1), min_size=1, max_size=6),

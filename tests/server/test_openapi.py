@@ -23,9 +23,7 @@ FILES = {
     "tree/g.log": b"x" * 70_000 + b'\n\xff\xfe\x00\r\n{"level":30,"time":1}\nhalf',
     "lines": b"bytes\n" * 100,
 }
-SETTINGS = hypothesis.settings(
-    max_examples=10, deadline=None, database=None, suppress_health_check=list(HealthCheck), print_blob=True
-)
+SETTINGS = hypothesis.settings(max_examples=10, database=None, suppress_health_check=list(HealthCheck), print_blob=True)
 SEARCH = "/api/v1/search"
 # Schemathesis reports to Hypothesis in a way that its latest version advises against.
 pytestmark = pytest.mark.filterwarnings("ignore::hypothesis.errors.HypothesisDeprecationWarning")

@@ -80,7 +80,7 @@ def naive(data: bytes, count: int) -> int:
     return len(data) - sum(map(len, lines[max(0, len(lines) - count) :] if count > 0 else []))
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # real files, on a disk that others use too
+@settings(suppress_health_check=[HealthCheck.too_slow])
 @given(
     data=st.lists(st.sampled_from([b"\n", b"x", b"yy\n", b"\r", b"z" * 40]), max_size=60).map(b"".join),
     count=st.integers(-1, 12),

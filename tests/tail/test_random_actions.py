@@ -175,9 +175,7 @@ def pieces(reading: Reading) -> list[bytes]:
 
 
 TestFileActions: Any = FileActions.TestCase
-TestFileActions.settings = settings(
-    max_examples=40, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck)
-)
+TestFileActions.settings = settings(max_examples=40, stateful_step_count=25, suppress_health_check=list(HealthCheck))
 
 
 ACTIONS: dict[str, Callable[[Log], object]] = {
@@ -188,7 +186,7 @@ ACTIONS: dict[str, Callable[[Log], object]] = {
 }
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=60, suppress_health_check=list(HealthCheck))
 @given(
     st.lists(
         st.one_of(
@@ -234,7 +232,7 @@ def swap_symlink(path: Path, target: Path) -> None:
     fresh.replace(path)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=60, suppress_health_check=list(HealthCheck))
 @given(
     st.lists(
         st.one_of(
@@ -298,7 +296,7 @@ DESTRUCTIVE: dict[str, Callable[[Log], object]] = {
 }
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=100, suppress_health_check=list(HealthCheck))
 @given(
     st.lists(
         st.one_of(
