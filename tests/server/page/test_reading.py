@@ -225,7 +225,7 @@ def test_download_is_byte_exact(stage: Stage, screen, tmp_path):
     """Whatever is in it."""
     content = bytes(range(256)) * 50 + b"\n"
     log = stage.stream("bytes.bin", content)
-    screen.open(log.fragment)
+    screen.open(log.fragment, "#download")
     with screen.tab.expect_download() as started:
         screen.press("d")
     assert started.value.suggested_filename == "bytes.bin"

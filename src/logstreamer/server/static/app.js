@@ -360,7 +360,10 @@ export class App {
   }
 
   download() {
-    if (this.#isOne("a download")) document.getElementById("download")?.click();
+    if (!this.#isOne("a download")) return;
+    const link = document.getElementById("download");
+    if (link) link.click();
+    else this.say("nothing is known of this stream yet");
   }
 
   /** Close the topmost of what is open. */
