@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from benchmarks.loglines import write_log
-from benchmarks.peers.absent import AbsentPeer
+from benchmarks.peers.absent import ABSENT
 from benchmarks.peers.base import Network, Peer, Tls, Way
 from benchmarks.peers.flare import FlarePeer
 from benchmarks.peers.logstreamer import LogStreamerPeer
@@ -54,14 +54,18 @@ class Bench:
     def describe_peers(self) -> None:
         """Find out who is here; who is not is said, and in the report with the reason."""
         self.records.peers.clear()
-        for peer in [LogStreamerPeer(), FlarePeer(self.flare_python), RsyslogPeer(), SocatPeer(), *AbsentPeer.all()]:
-            trouble = peer.missing()
-            if trouble:
-                say(f"{peer.name}: missing: {trouble}")
-                self.records.peers[peer.name] = Described(peer.name, missing=from_here(trouble))
+        for peer in (LogStreamerPeer(), FlarePeer(self.flare_python), RsyslogPeer(), SocatPeer()):
+            if trouble := peer.missing():
+                self._leave_out(peer.name, trouble)
                 continue
             self.records.peers[peer.name] = Described(peer.name, peer.version(), shown(peer))
             self.peers.append(peer)
+        for absent in ABSENT:
+            self._leave_out(absent.name, absent.missing())
+
+    def _leave_out(self, name: str, trouble: str) -> None:
+        say(f"{name}: missing: {trouble}")
+        self.records.peers[name] = Described(name, missing=from_here(trouble))
 
     def log(self, mib: int) -> Path:
         """A source file of *mib* MiB, made once."""

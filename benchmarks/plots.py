@@ -16,7 +16,7 @@ matplotlib.rcParams.update({"svg.hashsalt": "logstreamer", "font.size": 9, "axes
 
 from matplotlib import pyplot as plt  # noqa: E402 - the backend has to be chosen first
 
-from benchmarks.records import SHARES, Record, Records  # noqa: E402
+from benchmarks.records import SHARES, Record, Records  # noqa: E402 - after matplotlib's
 
 OURS = "logstreamer"
 

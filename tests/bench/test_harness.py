@@ -22,7 +22,7 @@ from benchmarks.cases.targets import chunk_size
 from benchmarks.link import lacks
 from benchmarks.loglines import lines, write_log
 from benchmarks.measure import measure_backlog, measure_latency
-from benchmarks.peers.absent import AbsentPeer
+from benchmarks.peers import absent
 from benchmarks.peers.base import Command, Network, Peer, Way
 from benchmarks.peers.rsyslog import RsyslogPeer
 from benchmarks.peers.socat import SocatPeer
@@ -217,11 +217,17 @@ def test_the_report_names_who_is_missing():
     assert "2026-01-05 08:30" in page
 
 
-def test_absent_peers_give_their_reason():
-    for peer in AbsentPeer.all():
-        assert peer.missing()
-        with pytest.raises(NotImplementedError):
-            peer.version()
+def test_who_cannot_be_had_is_reported_with_the_reason(tmp_path, monkeypatch):
+    """Also where it is installed all the same."""
+    records = Records()
+    monkeypatch.setattr(absent.shutil, "which", lambda program: program if program == "vector" else None)
+    Bench(tmp_path, records, tmp_path / "no-python").describe_peers()
+
+    missing = {name: peer.missing for name, peer in records.peers.items()}
+    assert "no package" in missing["Fluent Bit"]
+    assert "no package" in missing["Filebeat"]
+    assert missing["Vector"] == "vector is installed here, but this benchmark cannot run it yet"
+    assert missing["NVFlare LogStreamer"]
 
 
 def test_a_packet_waits_for_its_turn_and_its_way_and_one_too_many_is_dropped():
