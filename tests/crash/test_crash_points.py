@@ -6,19 +6,20 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from tests.ports import ReservedPort
 
+from conftest import wait_until
 from logstreamer.crash import ENVIRONMENT, POINTS
 from logstreamer.store import Store, verify
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 
 TOKEN = "crash-test"
+PATIENCE = 80.0
 VISITS = {"data.written": 3, "sidecar.written": 3, "sidecar.replaced": 3, "segment.started": 2, "run.begun": 1}
 VISITS |= {"sender.read": 3, "sender.acked": 2, "sender.segment": 2}
 """Which visit of a point kills: a later one lies in the middle of a stream, or at its rotation."""
@@ -68,13 +69,6 @@ class Site:
             process.communicate()
 
 
-def _wait(condition: Callable[[], bool], what: str) -> None:
-    deadline = time.monotonic() + 80
-    while not condition():
-        assert time.monotonic() < deadline, what
-        time.sleep(0.01)
-
-
 class Crash:
     """Starts both sides, one of them armed, and starts that one again when it has died at its point."""
 
@@ -91,10 +85,12 @@ class Crash:
         self._victim = self._sender if self._on_sender else receiver
 
     def wait_for(self, expected: bytes) -> None:
-        _wait(lambda: self._site.stored() == expected or self._is_dead(), f"not stored: {len(expected)} bytes")
+        wait_until(
+            lambda: self._site.stored() == expected or self._is_dead(), f"not stored: {len(expected)} bytes", PATIENCE
+        )
         if self._is_dead():
             self._revive()
-            _wait(lambda: self._site.stored() == expected, f"not continued to {len(expected)} bytes")
+            wait_until(lambda: self._site.stored() == expected, f"not continued to {len(expected)} bytes", PATIENCE)
 
     def end(self) -> None:
         """Stop the sender, which drains and ends the stream, and is started again if that was what killed it."""

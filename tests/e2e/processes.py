@@ -14,6 +14,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import IO
 
+import conftest
+
 TOKEN = "a-token-of-the-tests"
 PATIENCE = 60.0
 """Seconds after which something that should have happened counts as never happening; a busy machine is no failure."""
@@ -108,12 +110,9 @@ def run(argv: Sequence[str], cwd: Path, **variables: str) -> subprocess.Complete
     )
 
 
-def wait_until(happened: Callable[[], bool], what: str = "it", patience: float = PATIENCE) -> None:
-    """Look again and again until *happened*."""
-    end = time.monotonic() + patience
-    while not happened():
-        assert time.monotonic() < end, f"waited {patience} s for {what}"
-        time.sleep(0.02)
+def wait_until(happened: Callable[[], object], what: str = "it", patience: float = PATIENCE) -> None:
+    """Look at *happened* until it holds, with the patience that processes need."""
+    conftest.wait_until(happened, f"waited {patience} s for {what}", patience)
 
 
 def size(path: Path) -> int:

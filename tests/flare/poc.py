@@ -235,7 +235,26 @@ def write_job(
         declared: by site: further components.
         at_server: further components of the server.
     """
-    server = {
+    server, client = _server_config(rounds, at_server), _client_config()
+    deploy_map = {"app": ["@ALL"]}
+    if declared:
+        deploy_map = {"app": ["server", *(site for site in sites if site not in declared)]}
+    configs = {"app": client}
+    for site, components in declared.items():
+        deploy_map[f"app_{site}"] = [site]
+        configs[f"app_{site}"] = {**client, "components": components}
+    for app, own in configs.items():
+        config = directory / app / "config"
+        config.mkdir(parents=True)
+        (config / "config_fed_server.json").write_text(json.dumps(server))
+        (config / "config_fed_client.json").write_text(json.dumps(own))
+    meta = {"name": "poc", "resource_spec": {}, "deploy_map": deploy_map, "min_clients": 1}
+    (directory / "meta.json").write_text(json.dumps(meta))
+    return directory
+
+
+def _server_config(rounds: int, components: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    return {
         "format_version": 2,
         "workflows": [
             {
@@ -269,10 +288,13 @@ def write_job(
                 ".InTimeAccumulateWeightedAggregator",
                 "args": {"expected_data_kind": "WEIGHTS"},
             },
-            *at_server,
+            *components,
         ],
     }
-    client = {
+
+
+def _client_config() -> dict[str, Any]:
+    return {
         "format_version": 2,
         "default_task_fetch_interval": 0.1,
         "executors": [
@@ -283,18 +305,3 @@ def write_job(
         ],
         "components": [],
     }
-    deploy_map = {"app": ["@ALL"]}
-    if declared:
-        deploy_map = {"app": ["server", *(site for site in sites if site not in declared)]}
-    configs = {"app": client}
-    for site, components in declared.items():
-        deploy_map[f"app_{site}"] = [site]
-        configs[f"app_{site}"] = {**client, "components": components}
-    for app, own in configs.items():
-        config = directory / app / "config"
-        config.mkdir(parents=True)
-        (config / "config_fed_server.json").write_text(json.dumps(server))
-        (config / "config_fed_client.json").write_text(json.dumps(own))
-    meta = {"name": "poc", "resource_spec": {}, "deploy_map": deploy_map, "min_clients": 1}
-    (directory / "meta.json").write_text(json.dumps(meta))
-    return directory
